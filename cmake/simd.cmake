@@ -1,0 +1,21 @@
+# Compiles every src/simd/*_kernels.c once for each instruction set. The suffix of a set is in ATT_ISA, and a
+# kernel file names its table at_<file>_<suffix>.
+set(ATTEND_ISAS portable)
+set(ATTEND_ISA_FLAGS_portable "")
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  list(APPEND ATTEND_ISAS avx2 avx512)
+  set(ATTEND_ISA_FLAGS_avx2 -mavx2 -mfma)
+  set(ATTEND_ISA_FLAGS_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512)
+endif()
+
+file(GLOB ATTEND_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/simd/*_kernels.c)
+set(ATTEND_SIMD_TARGETS "")
+if(ATTEND_KERNELS)
+  foreach(isa ${ATTEND_ISAS})
+    add_library(attend_simd_${isa} OBJECT ${ATTEND_KERNELS})
+    target_link_libraries(attend_simd_${isa} PRIVATE attend_flags)
+    target_compile_options(attend_simd_${isa} PRIVATE -O3 -Wno-psabi ${ATTEND_ISA_FLAGS_${isa}})
+    target_compile_definitions(attend_simd_${isa} PRIVATE ATT_ISA=${isa})
+    list(APPEND ATTEND_SIMD_TARGETS attend_simd_${isa})
+  endforeach()
+endif()

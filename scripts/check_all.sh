@@ -1,0 +1,26 @@
+#!/bin/sh
+# The long checks: what ./check --all runs after the set-up. Ends with CTest's own closing line.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/setup.sh
+
+step() {
+    echo "== $*"
+}
+
+step "clang, warnings as errors"
+cmake -S . -B build/clang -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DATTEND_WERROR=ON >/dev/null
+cmake --build build/clang
+step "address and undefined-behaviour sanitizers"
+build asan
+ctest --preset asan --label-exclude long -j 2
+step "thread sanitizer: pool and training"
+build tsan
+ctest --preset tsan -R 'pool|threads' -j 2
+step "every instruction set"
+for isa in portable avx2; do
+    grep -qw avx2 /proc/cpuinfo || [ $isa = portable ] || continue
+    ATTEND_ISA=$isa ctest --preset release -R 'translate|search|train|marian' -j 2
+done
+step "all tests"
+ctest --preset release -j 2
