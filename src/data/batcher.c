@@ -1,0 +1,257 @@
+/* Token-budget batches of pairs of one length. An epoch is an order of the pairs and a list of cuts:
+ *
+ *   order   pairs by length:     7 3 | 1 9 4 | 0 | 8 2 6 5
+ *   cut     starts in order:     0     2       5   6        10
+ *   turn    batches as they come: 2, 0, 3, 1
+ *
+ * The sort is a stable counting sort, one pass a key: linear in the corpus, and equal pairs keep the shuffled order,
+ * which is the whole randomness of who shares a batch with whom. */
+#include "data/batcher.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/rng.h"
+
+struct at_batcher {
+    const at_corpus *corpus;
+    at_batcher_options options;
+    uint32_t count;   /* pairs */
+    uint32_t *order;  /* (count) */
+    uint32_t *spare;  /* (count) the sort's other buffer */
+    int64_t *tally;   /* (longest + 2) the sort's counters */
+    int64_t longest;  /* tokens of the longest side, end token included */
+    uint32_t batches; /* of the started epoch */
+    uint32_t *cut;    /* (batches + 1) */
+    uint32_t *turn;   /* (batches) */
+    /* What at_batcher_get hands out. */
+    int64_t *source_offset, *target_offset, *line; /* (largest batch + 1) */
+    at_ids source, target_in, target_out;
+};
+
+typedef struct lengths { /* of a pair in tokens, as they are in a batch: end tokens included */
+    int64_t source, target, longest;
+} lengths;
+
+enum key { BY_TARGET, BY_SOURCE, BY_LONGEST }; /* least significant first */
+
+/* Keeps draws apart from those of others who mix the same seed. */
+static const uint64_t stream = 0x62617463686572; /* "batcher" */
+enum { DRAW_ORDER, DRAW_TURN };
+
+static lengths pair_lengths(const at_batcher *batcher, uint32_t pair)
+{
+    const int64_t *source = &batcher->corpus->source.offset[pair], *target = &batcher->corpus->target.offset[pair];
+    lengths len = {.source = source[1] - source[0] + (batcher->options.source_eos >= 0),
+                   .target = target[1] - target[0] + 1};
+    len.longest = len.source > len.target ? len.source : len.target;
+    return len;
+}
+
+static int64_t sort_key(const at_batcher *batcher, uint32_t pair, enum key key)
+{
+    const lengths len = pair_lengths(batcher, pair);
+    return key == BY_TARGET ? len.target : key == BY_SOURCE ? len.source : len.longest;
+}
+
+/* One stable pass of counting sort over order. */
+static void sort_by(at_batcher *batcher, enum key key)
+{
+    int64_t *start = batcher->tally; /* of each length's pairs in the sorted order */
+    memset(start, 0, ((size_t)batcher->longest + 2) * sizeof *start);
+    for (uint32_t i = 0; i < batcher->count; i++) start[sort_key(batcher, i, key) + 1]++;
+    for (int64_t i = 0; i < batcher->longest; i++) start[i + 1] += start[i];
+    for (uint32_t i = 0; i < batcher->count; i++) {
+        const uint32_t pair = batcher->order[i];
+        batcher->spare[start[sort_key(batcher, pair, key)]++] = pair;
+    }
+    uint32_t *sorted = batcher->spare;
+    batcher->spare = batcher->order;
+    batcher->order = sorted;
+}
+
+/* 0, 1, 2 ..., then, where wanted, shuffled by Fisher and Yates' method. */
+static void lay_out(uint32_t *items, uint32_t count, bool shuffle, uint64_t key)
+{
+    for (uint32_t i = 0; i < count; i++) items[i] = i;
+    if (!shuffle) return;
+    for (uint32_t i = count; i > 1; i--) {
+        const uint32_t j = at_rng_below(key, i, i), last = items[i - 1];
+        items[i - 1] = items[j];
+        items[j] = last;
+    }
+}
+
+/* Where in order the batch ends that starts at `first`. */
+static uint32_t batch_end(const at_batcher *batcher, uint32_t first)
+{
+    const at_batcher_options *options = &batcher->options;
+    int64_t longest = 0, source = 0, target = 0;
+    uint32_t end = first;
+    while (end < batcher->count) {
+        const lengths len = pair_lengths(batcher, batcher->order[end]);
+        if (len.longest > longest) longest = len.longest;
+        source += len.source;
+        target += len.target;
+        const int64_t padded = (int64_t)(end - first + 1) * longest, packed = source > target ? source : target;
+        const int64_t cost = options->measure == ATT_BATCH_PADDED ? padded : packed;
+        if (cost > options->batch_tokens && end > first) break;
+        end++;
+    }
+    return end;
+}
+
+/* Frees the old array and gives a zeroed one of count + 1 items, or NULL. */
+static void *renew(void *old, size_t count, size_t size)
+{
+    free(old);
+    return calloc(count + 1, size);
+}
+
+/* Arrays of an epoch, whose largest batch has `largest` pairs. */
+static at_status prepare_epoch(at_batcher *b, uint32_t batches, uint32_t largest, at_error *err)
+{
+    b->batches = 0; /* nothing to get until all of them are there */
+    b->cut = renew(b->cut, batches, sizeof *b->cut);
+    b->turn = renew(b->turn, batches, sizeof *b->turn);
+    b->source_offset = renew(b->source_offset, largest, sizeof *b->source_offset);
+    b->target_offset = renew(b->target_offset, largest, sizeof *b->target_offset);
+    b->line = renew(b->line, largest, sizeof *b->line);
+    if (b->cut && b->turn && b->source_offset && b->target_offset && b->line) return ATT_OK;
+    return at_fail_memory(err, 2 * sizeof *b->cut * batches + 3 * sizeof *b->line * largest);
+}
+
+/* Cuts order into batches. Two walks: the first one counts, so that the arrays are as large as they must be. */
+static at_status cut_batches(at_batcher *batcher, at_error *err)
+{
+    uint32_t batches = 0, largest = 0;
+    for (uint32_t first = 0, end; first < batcher->count; first = end, batches++) {
+        end = batch_end(batcher, first);
+        if (end - first > largest) largest = end - first;
+    }
+    ATT_TRY(prepare_epoch(batcher, batches, largest, err));
+    for (uint32_t i = 0; i < batches; i++) batcher->cut[i + 1] = batch_end(batcher, batcher->cut[i]);
+    batcher->batches = batches;
+    return ATT_OK;
+}
+
+/* Arrays that live as long as the batcher. */
+static at_status prepare(at_batcher *batcher, at_error *err)
+{
+    for (uint32_t i = 0; i < batcher->count; i++) {
+        const int64_t longest = pair_lengths(batcher, i).longest;
+        if (longest > batcher->longest) batcher->longest = longest;
+    }
+    const size_t count = batcher->count, sizes = (size_t)batcher->longest + 2;
+    batcher->order = renew(NULL, count, sizeof *batcher->order);
+    batcher->spare = renew(NULL, count, sizeof *batcher->spare);
+    batcher->tally = renew(NULL, sizes, sizeof *batcher->tally);
+    if (batcher->order && batcher->spare && batcher->tally) return ATT_OK;
+    return at_fail_memory(err, 2 * count * sizeof *batcher->order + sizes * sizeof *batcher->tally);
+}
+
+at_status at_batcher_new(at_batcher **batcher, const at_corpus *corpus, const at_batcher_options *options,
+                         at_error *err)
+{
+    *batcher = NULL;
+    if (options->batch_tokens < 1) {
+        return at_fail(err, ATT_OPTION, "a batch of %lld tokens holds nothing; give batch_tokens of at least 1",
+                       (long long)options->batch_tokens);
+    }
+    if (corpus->count > UINT32_MAX) {
+        return at_fail(err, ATT_UNSUPPORTED, "a corpus of %lld pairs is too large for one epoch; split it",
+                       (long long)corpus->count);
+    }
+    at_batcher *made = calloc(1, sizeof *made);
+    if (!made) return at_fail_memory(err, sizeof *made);
+    made->corpus = corpus;
+    made->options = *options;
+    made->count = (uint32_t)corpus->count;
+    const at_status status = prepare(made, err);
+    if (status == ATT_OK) {
+        *batcher = made;
+    } else {
+        at_batcher_free(made);
+    }
+    return status;
+}
+
+void at_batcher_free(at_batcher *batcher)
+{
+    if (!batcher) return;
+    free(batcher->order);
+    free(batcher->spare);
+    free(batcher->tally);
+    free(batcher->cut);
+    free(batcher->turn);
+    free(batcher->source_offset);
+    free(batcher->target_offset);
+    free(batcher->line);
+    at_ids_free(&batcher->source);
+    at_ids_free(&batcher->target_in);
+    at_ids_free(&batcher->target_out);
+    free(batcher);
+}
+
+at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches, at_error *err)
+{
+    const bool shuffle = !batcher->options.sorted;
+    const uint64_t key = at_rng_key(at_rng_key(batcher->options.seed, stream), (uint64_t)epoch);
+    *batches = 0;
+    lay_out(batcher->order, batcher->count, shuffle, at_rng_key(key, DRAW_ORDER));
+    sort_by(batcher, BY_TARGET);
+    sort_by(batcher, BY_SOURCE);
+    sort_by(batcher, BY_LONGEST);
+    ATT_TRY(cut_batches(batcher, err));
+    lay_out(batcher->turn, batcher->batches, shuffle, at_rng_key(key, DRAW_TURN));
+    *batches = batcher->batches;
+    return ATT_OK;
+}
+
+/* Appends the pair's tokens with their begin and end tokens. */
+static at_status add_pair(at_batcher *batcher, uint32_t pair, at_error *err)
+{
+    const at_side *source = &batcher->corpus->source, *target = &batcher->corpus->target;
+    const at_batcher_options *options = &batcher->options;
+    const int32_t *source_ids = source->ids + source->offset[pair], *target_ids = target->ids + target->offset[pair];
+    const size_t source_len = (size_t)(source->offset[pair + 1] - source->offset[pair]);
+    const size_t target_len = (size_t)(target->offset[pair + 1] - target->offset[pair]);
+
+    ATT_TRY(at_ids_add(&batcher->source, source_ids, source_len, err));
+    if (options->source_eos >= 0) ATT_TRY(at_ids_push(&batcher->source, options->source_eos, err));
+    ATT_TRY(at_ids_push(&batcher->target_in, options->target_start, err));
+    ATT_TRY(at_ids_add(&batcher->target_in, target_ids, target_len, err));
+    ATT_TRY(at_ids_add(&batcher->target_out, target_ids, target_len, err));
+    return at_ids_push(&batcher->target_out, options->target_eos, err);
+}
+
+static void clear(at_batcher *batcher)
+{
+    batcher->source.len = 0;
+    batcher->target_in.len = 0;
+    batcher->target_out.len = 0;
+}
+
+at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batch, at_error *err)
+{
+    assert(index >= 0 && index < batcher->batches);
+    const uint32_t number = batcher->turn[index], first = batcher->cut[number];
+    const uint32_t count = batcher->cut[number + 1] - first;
+    clear(batcher);
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t pair = batcher->order[first + i];
+        ATT_TRY(add_pair(batcher, pair, err));
+        batcher->line[i] = batcher->corpus->line[pair];
+        batcher->source_offset[i + 1] = (int64_t)batcher->source.len;
+        batcher->target_offset[i + 1] = (int64_t)batcher->target_in.len;
+    }
+    *batch = (at_pair_batch){
+        .source = {.count = count, .offset = batcher->source_offset, .ids = batcher->source.data},
+        .target_in = {.count = count, .offset = batcher->target_offset, .ids = batcher->target_in.data},
+        .target_out = {.count = count, .offset = batcher->target_offset, .ids = batcher->target_out.data},
+        .line = batcher->line,
+    };
+    return ATT_OK;
+}

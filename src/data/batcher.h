@@ -1,0 +1,43 @@
+/* Token-budget batches from length buckets, shuffled anew each epoch.
+ *
+ * Within an epoch: pairs are shuffled by (seed, epoch) and sorted by length, equal lengths staying in shuffled order;
+ * so the pairs of a batch are of one length and meet other neighbours in each epoch. The order is cut into batches of
+ * at most `batch_tokens`, and the batches are shuffled. All of it is a pure function of (corpus, options, epoch), so a
+ * position in the data is (epoch, batch number) and nothing else. */
+#ifndef ATT_DATA_BATCHER_H
+#define ATT_DATA_BATCHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "data/corpus.h"
+#include "tape/batch.h"
+
+/* How the tokens of a batch are counted against batch_tokens. */
+typedef enum at_batch_measure {
+    ATT_BATCH_PADDED, /* pairs x longest side, end tokens included: what padded implementations count */
+    ATT_BATCH_PACKED  /* real tokens: the larger of the two sides' sums, end tokens included */
+} at_batch_measure;
+
+typedef struct at_batcher_options {
+    int64_t batch_tokens; /* at least 1; a single pair that is larger makes a batch of its own */
+    at_batch_measure measure;
+    uint64_t seed;
+    int32_t source_eos;               /* appended to sources; -1: none */
+    int32_t target_start, target_eos; /* begins target_in; ends target_out */
+    bool sorted;                      /* validation: pure length order, no shuffling */
+} at_batcher_options;
+
+typedef struct at_batcher at_batcher;
+
+/* The corpus is borrowed and must stay unchanged as long as the batcher lives. */
+at_status at_batcher_new(at_batcher **batcher, const at_corpus *corpus, const at_batcher_options *options,
+                         at_error *err);
+void at_batcher_free(at_batcher *batcher); /* NULL is fine */
+/* Lays out the batches of an epoch; returns how many. */
+at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches, at_error *err);
+/* Batch `index` of the started epoch, from 0; its arrays belong to the batcher until the next call. */
+at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batch, at_error *err);
+
+#endif
