@@ -1,0 +1,72 @@
+/* The CPU backend's own state, shared by the files of this folder: kernel table, thread pool, per-thread scratch.
+ *
+ * Work is cut into chunks (rows of a matrix, panels of a weight, sequence-head pairs); every output element is computed by one
+ * chunk as one chain, so bits depend on neither the number of threads nor the cut. */
+#ifndef ATT_CPU_CPU_H
+#define ATT_CPU_CPU_H
+
+#include "backend/backend.h"
+#include "base/pool.h"
+#include "base/rng.h"
+#include "simd/kernels.h"
+
+typedef struct at_scratch { /* grows to the largest request and stays */
+    float *data;
+    int64_t floats;
+} at_scratch;
+
+typedef struct at_cpu {
+    at_backend base; /* first, so that at_backend * converts */
+    at_kernels k;
+    at_pool *pool;
+    int threads;
+    at_scratch *scratch; /* one a thread */
+    at_scratch shared;   /* filled by one phase, read by the next */
+} at_cpu;
+
+static inline at_cpu *at_cpu_of(at_backend *be)
+{
+    return (at_cpu *)be;
+}
+
+/* Scratch of at least that many floats, 64-byte aligned, content undefined; NULL (and be->failed) without memory. */
+float *at_cpu_scratch(at_cpu *cpu, int thread, int64_t floats);
+float *at_cpu_shared(at_cpu *cpu, int64_t floats);
+
+static inline int64_t at_round_up(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+static inline int64_t at_ceil_div(int64_t n, int64_t by)
+{
+    return (n + by - 1) / by;
+}
+
+static inline int64_t at_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many rows a chunk gets so that every thread has about four, in multiples of `unit`. */
+int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit);
+
+/* Products on one thread (cpu_gemm.c). Packed B: [ceil(N/16)][K][16].
+ * C (M,N) (+)= A (M,K) B; scratch: ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 32 floats. */
+void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *packed_b, float *c,
+                int64_t ldc, bool accumulate, float *scratch);
+enum { ATT_GEMM_SCRATCH = ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 2 * ATT_PANEL };
+/* Panels of B from row-major (K,N), or from its transpose (N,K): panels first .. last. */
+void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb, bool transposed,
+                    int64_t first, int64_t last);
+/* C (M,N) (+)= A^T B over all threads. A (K,M), B (K,N) row-major. */
+void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b, int64_t ldb, float *c,
+                int64_t ldc, bool accumulate);
+
+/* Fill their parts of the backend struct. */
+void at_cpu_linear_init(at_backend *be);
+void at_cpu_attention_init(at_backend *be);
+void at_cpu_row_ops_init(at_backend *be);
+void at_cpu_cross_entropy_init(at_backend *be);
+
+#endif

@@ -1,0 +1,106 @@
+/* The CPU backend: construction, memory, scratch. Its operations are in the other files of this folder. */
+#include "cpu/cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static float *grow(at_cpu *cpu, at_scratch *scratch, int64_t floats)
+{
+    if (scratch->data && floats <= scratch->floats) return scratch->data;
+    const int64_t wanted = at_round_up(floats + floats / 4 + 1, ATT_PANEL);
+    float *data = aligned_alloc(64, (size_t)wanted * sizeof(float));
+    if (data == NULL) {
+        cpu->base.failed = true;
+        return NULL;
+    }
+    free(scratch->data);
+    scratch->data = data;
+    scratch->floats = wanted;
+    return data;
+}
+
+float *at_cpu_scratch(at_cpu *cpu, int thread, int64_t floats)
+{
+    return grow(cpu, &cpu->scratch[thread], floats);
+}
+
+float *at_cpu_shared(at_cpu *cpu, int64_t floats)
+{
+    return grow(cpu, &cpu->shared, floats);
+}
+
+int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit)
+{
+    const int64_t parts = cpu->threads == 1 ? 1 : 4 * cpu->threads, most = 18 * unit;
+    const int64_t grain = rows > 0 ? at_round_up(at_ceil_div(rows, parts), unit) : unit;
+    return unit == ATT_TILE_ROWS ? at_min(grain, most) : grain;
+}
+
+static void *cpu_alloc(at_backend *be, size_t bytes)
+{
+    void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (memory == NULL) be->failed = true;
+    return memory;
+}
+
+static void cpu_release(at_backend *be, void *memory, size_t bytes)
+{
+    (void)be, (void)bytes;
+    free(memory);
+}
+
+static void cpu_copy(at_backend *be, void *to, const void *from, size_t bytes)
+{
+    (void)be;
+    memcpy(to, from, bytes);
+}
+
+static void cpu_zero(at_backend *be, float *x, int64_t n)
+{
+    (void)be;
+    memset(x, 0, (size_t)n * sizeof(float));
+}
+
+static void cpu_free(at_backend *be)
+{
+    at_cpu *cpu = at_cpu_of(be);
+    at_pool_free(cpu->pool);
+    for (int i = 0; cpu->scratch && i < cpu->threads; i++) free(cpu->scratch[i].data);
+    free(cpu->scratch);
+    free(cpu->shared.data);
+    free(cpu);
+}
+
+at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_error *err)
+{
+    at_cpu *cpu = calloc(1, sizeof *cpu);
+    if (cpu == NULL) return at_fail_memory(err, sizeof *cpu);
+    cpu->base.name = "cpu";
+    cpu->base.free = cpu_free;
+    if (isa == NULL) isa = getenv("ATTEND_ISA");
+    if (!at_kernels_fill(&cpu->k, isa)) {
+        free(cpu);
+        return at_fail(err, ATT_UNSUPPORTED, "instruction set \"%s\" is unknown or not run by this processor; try portable", isa);
+    }
+    at_status status = at_pool_new(&cpu->pool, threads, err);
+    if (status == ATT_OK) {
+        cpu->threads = at_pool_threads(cpu->pool);
+        cpu->scratch = calloc((size_t)cpu->threads, sizeof *cpu->scratch);
+        if (cpu->scratch == NULL) status = at_fail_memory(err, (size_t)cpu->threads * sizeof *cpu->scratch);
+    }
+    if (status != ATT_OK) {
+        cpu_free(&cpu->base);
+        return status;
+    }
+    cpu->base.alloc = cpu_alloc;
+    cpu->base.release = cpu_release;
+    cpu->base.upload = cpu_copy;
+    cpu->base.download = cpu_copy;
+    cpu->base.zero = cpu_zero;
+    at_cpu_linear_init(&cpu->base);
+    at_cpu_attention_init(&cpu->base);
+    at_cpu_row_ops_init(&cpu->base);
+    at_cpu_cross_entropy_init(&cpu->base);
+    *be = &cpu->base;
+    return ATT_OK;
+}

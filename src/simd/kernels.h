@@ -1,0 +1,130 @@
+/* Kernel table: every slot is a plain function on raw pointers, compiled once per instruction set from the same
+ * source (*_kernels.c, see cmake/simd.cmake) and chosen once at start. Every table is complete.
+ *
+ * Row kernels work on 16 lanes on every instruction set, multiply and add rounded separately, so all tables give the
+ * same bits. The product kernels use fused multiply-add where the processor has it; there an output element is
+ * one chain over k in ascending order, so its bits depend on the instruction set but never on tile, batch or threads.
+ *
+ * Read next: vec.h (the 16-lane vector), gemm_kernels.c, row_kernels.c. */
+#ifndef ATT_SIMD_KERNELS_H
+#define ATT_SIMD_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/act.h"
+
+/* Products: rows of a tile at most, depth of one call at most, and the fixed row stride of a copied A tile. */
+enum { ATT_PANEL = 16, ATT_TILE_ROWS = 14, ATT_TILE_DEPTH = 256, ATT_TILE_STRIDE = 272 };
+
+/* A dropout mask is a pure function of (key, index); see vec.h. rate 0 means no dropout. */
+typedef struct at_dropout_arg {
+    uint32_t key[2];
+    uint32_t threshold; /* drop where hash < threshold */
+    float scale;        /* 1 / (1 - rate) */
+} at_dropout_arg;
+
+static inline at_dropout_arg at_dropout_make(float rate, uint64_t key)
+{
+    const at_dropout_arg arg = {{(uint32_t)key, (uint32_t)(key >> 32)},
+                                (uint32_t)((double)rate * 4294967296.0),
+                                rate > 0 ? 1.0f / (1.0f - rate) : 1.0f};
+    return arg;
+}
+
+typedef struct at_softmax_state { /* running softmax of one row (Milakov and Gimelshein 2018) */
+    float max, sum;
+} at_softmax_state;
+
+typedef struct at_adam_arg {
+    float rate, beta1, beta2, eps; /* rate with the bias correction of the first moment folded in */
+    float correction2;             /* 1 / sqrt(1 - beta2^t) */
+    float gradient_scale;          /* clipping */
+} at_adam_arg;
+
+typedef struct at_kernels {
+    const char *isa;
+
+    /* C(rows, 16 * panels) (+)= A B. A: rows of stride ATT_TILE_STRIDE, depth k <= ATT_TILE_DEPTH. B: `panels` (1 or 2) panels of
+     * [k][16], `panel_stride` floats apart. rows in 1 .. ATT_TILE_ROWS. */
+    void (*gemm_tile)(int64_t rows, int64_t panels, int64_t k, const float *a, const float *b, int64_t panel_stride, float *c,
+                      int64_t ldc, bool accumulate);
+    /* The same with A transposed: element (i, p) at a[p * lda + i], any k. */
+    void (*gemm_tile_t)(int64_t rows, int64_t panels, int64_t k, const float *a, int64_t lda, const float *b,
+                        int64_t panel_stride, float *c, int64_t ldc, bool accumulate);
+    /* Transposes 16 rows (each of n floats, ld apart; `rows` of them real, the rest zero) into a panel [n][16]. */
+    void (*pack_transposed)(float *panel, const float *rows_at, int64_t ld, int64_t rows, int64_t n);
+
+    /* Columns of a block [depth][columns] (rows ld apart) as strips [depth][ATT_TILE_ROWS]; two floats past the last strip are written too. */
+    void (*pack_strips)(float *strips, const float *a, int64_t ld, int64_t depth, int64_t columns);
+
+    /* y = act(y + bias) for each of `rows` rows; bias may be NULL; keep (may be NULL, rows of stride n) receives y + bias. */
+    void (*bias_act)(float *y, int64_t ldy, const float *bias, float *keep, int64_t rows, int64_t n, at_act act);
+    /* dz = dy * act'(z), in place; kept is z, or y for ReLU. */
+    void (*act_bwd)(float *dy, const float *kept, int64_t n, at_act act);
+    void (*swiglu_fwd)(float *y, const float *gate, const float *value, int64_t n);
+    void (*swiglu_bwd)(float *dgate, float *dvalue, const float *dy, const float *gate, const float *value, int64_t n, bool accumulate);
+    /* sum[j] (+)= over rows of x[i][j], rows in ascending order. */
+    void (*column_sum)(float *sum, const float *x, int64_t ld, int64_t rows, int64_t n, bool accumulate);
+
+    /* y = (x - mean) / sqrt(var + eps) * gamma + beta; stat receives mean, 1/deviation. */
+    void (*layer_norm_fwd)(float *y, float *stat, const float *x, const float *gamma, const float *beta, int64_t n, float eps);
+    /* dx (+)=, may be NULL; dgamma, dbeta accumulate always (partial sums). */
+    void (*layer_norm_bwd)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *stat, const float *gamma,
+                           int64_t n, bool accumulate);
+
+    /* y = residual + dropout(x); residual may be NULL. index: of the first element in the mask. */
+    void (*dropout_fwd)(float *y, const float *residual, const float *x, int64_t n, const at_dropout_arg *drop, uint32_t index);
+    /* dx (+)= dropout'(dy) */
+    void (*dropout_bwd)(float *dx, const float *dy, int64_t n, const at_dropout_arg *drop, uint32_t index, bool accumulate);
+    /* y = scale * row + position; position may be NULL. */
+    void (*embed)(float *y, const float *row, const float *position, float scale, int64_t n);
+
+    /* y = a * x + (accumulate ? y : 0) */
+    void (*axpy)(float *y, const float *x, float a, int64_t n, bool accumulate);
+    void (*add)(float *y, const float *a, const float *b, int64_t n);
+    void (*scale)(float *y, float a, int64_t n);
+    double (*sum_squares)(const float *x, int64_t n); /* +inf or NaN when x has one */
+    float (*dot)(const float *x, const float *y, int64_t n);
+
+    /* One key tile of attention for one query row: s (n scores, in place) becomes exp(scale s - max) with dropout applied, state is
+     * updated, and the factor by which earlier results shrink is returned. s is zero-filled up to the next multiple of 16. */
+    float (*softmax_tile)(float *s, int64_t n, float scale, at_softmax_state *state, const at_dropout_arg *drop, uint32_t index);
+    /* p = exp(scale s - lse) in place, zero-filled up to the next multiple of 16. */
+    void (*softmax_again)(float *s, int64_t n, float scale, float lse);
+    /* Backward of one row: ds = p * (dp' - delta) * scale into dp, where dp' = dropout'(dp); p becomes dropout(p). */
+    void (*softmax_bwd)(float *p, float *dp, int64_t n, float scale, float delta, const at_dropout_arg *drop, uint32_t index);
+
+    /* Label-smoothed cross-entropy of one row of n logits; returns the loss. The logits are overwritten: where grad_scale != 0
+     * by their gradient times grad_scale. nll (may be NULL) receives -log p(target). Rows are zero-filled up to the next multiple of 16. */
+    double (*cross_entropy)(float *logits, int64_t n, int32_t target, float smoothing, float grad_scale, double *nll);
+    /* In place: log softmax. */
+    void (*log_softmax)(float *x, int64_t n);
+    float (*max)(const float *x, int64_t n);
+
+    void (*adam)(float *w, float *m, float *v, const float *g, int64_t n, const at_adam_arg *arg);
+} at_kernels;
+
+/* Fills the table for an instruction set by name ("portable", "avx2", "avx512"), or for the best one that this processor
+ * runs when name is NULL. False when the name is unknown or the processor lacks it. */
+bool at_kernels_fill(at_kernels *table, const char *name);
+/* Names of the sets this processor runs, best last; returns how many (at most max). */
+int at_kernels_names(const char **names, int max);
+
+/* Joins a name and the instruction set that a kernel file is compiled for. */
+#define ATT_GLUE2(a, b) a##_##b
+#define ATT_GLUE(a, b) ATT_GLUE2(a, b)
+
+/* One per kernel file and instruction set: fills the slots of that file. */
+#define ATT_KERNEL_FILLS(isa)                                                                                          \
+    void at_gemm_kernels_##isa(at_kernels *table);                                                                     \
+    void at_row_kernels_##isa(at_kernels *table);                                                                      \
+    void at_softmax_kernels_##isa(at_kernels *table);
+ATT_KERNEL_FILLS(portable)
+#if defined(__x86_64__)
+ATT_KERNEL_FILLS(avx2)
+ATT_KERNEL_FILLS(avx512)
+#endif
+
+#endif
