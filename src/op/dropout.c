@@ -1,0 +1,35 @@
+/* y = residual + m * x / (1 - rate), m Bernoulli(1 - rate) (Srivastava et al. 2014)
+ * keeps nothing: the mask is a function of its key
+ * dresidual = dy;  dx = m * dy / (1 - rate) */
+#include <assert.h>
+
+#include "op/op.h"
+
+typedef struct dropout_args {
+    float rate;
+    uint64_t key;
+} dropout_args;
+
+at_tensor *at_dropout(at_ctx *ctx, at_tensor *residual, at_tensor *x, float rate)
+{
+    const float used = ctx->training ? rate : 0;
+    if (used == 0 && residual == NULL) return x;
+    assert(residual == NULL || at_tensor_floats(residual) == at_tensor_floats(x));
+    const dropout_args args = {used, used > 0 ? at_ctx_draw(ctx) : 0};
+    at_tensor *y = at_tensor_new(ctx, at_tensor_rows(x), at_tensor_width(x));
+    if (at_ctx_check(ctx, NULL) != ATT_OK) return y;
+    ctx->be->dropout_fwd(ctx->be, y->data, residual ? residual->data : NULL, x->data, at_tensor_floats(x), used, args.key);
+    at_push(ctx, &at_op_dropout, y, &args, sizeof args, 2, (at_tensor *[]){residual, x});
+    return y;
+}
+
+void at_dropout_bwd(at_ctx *ctx, const at_record *record)
+{
+    const dropout_args *args = record->args;
+    const int64_t n = at_tensor_floats(record->out);
+    float beta;
+    float *dresidual = at_grad(ctx, record->in[0], &beta);
+    if (dresidual && at_ctx_check(ctx, NULL) == ATT_OK) ctx->be->axpy(ctx->be, dresidual, beta, record->out->grad, 1, n);
+    float *dx = at_grad(ctx, record->in[1], &beta);
+    if (dx && at_ctx_check(ctx, NULL) == ATT_OK) ctx->be->dropout_bwd(ctx->be, dx, beta, record->out->grad, n, args->rate, args->key);
+}
