@@ -1,0 +1,331 @@
+#include "train/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+enum { PATH_BYTES = 4096 };
+
+/* Paths joined by '\n' as an array; both freed by path_list_free. */
+typedef struct path_list {
+    char *text;
+    const char **path;
+    int count;
+} path_list;
+
+static void path_list_free(path_list *list)
+{
+    free(list->text);
+    free(list->path);
+    *list = (path_list){0};
+}
+
+static at_status path_list_make(path_list *list, const char *joined, at_error *err)
+{
+    *list = (path_list){0};
+    if (joined == NULL || *joined == '\0') return ATT_OK;
+    int count = 1;
+    for (const char *c = joined; *c; c++) count += *c == '\n';
+    list->text = strdup(joined);
+    list->path = malloc((size_t)count * sizeof *list->path);
+    if (list->text == NULL || list->path == NULL) {
+        path_list_free(list);
+        return at_fail_memory(err, strlen(joined));
+    }
+    char *state = NULL;
+    for (char *p = strtok_r(list->text, "\n", &state); p; p = strtok_r(NULL, "\n", &state)) list->path[list->count++] = p;
+    return ATT_OK;
+}
+
+/* The pair of path lists of one corpus. */
+typedef struct corpus_paths {
+    path_list source, target;
+} corpus_paths;
+
+static void corpus_paths_free(corpus_paths *paths)
+{
+    path_list_free(&paths->source);
+    path_list_free(&paths->target);
+}
+
+static at_status corpus_paths_make(corpus_paths *paths, const char *source, const char *target, const char *what, at_error *err)
+{
+    *paths = (corpus_paths){0};
+    at_status status = path_list_make(&paths->source, source, err);
+    if (status == ATT_OK) status = path_list_make(&paths->target, target, err);
+    if (status == ATT_OK && paths->source.count != paths->target.count)
+        status = at_fail(err, ATT_OPTION, "%ssource names %d files and %starget %d; give equally many, in the same order", what, paths->source.count, what,
+                         paths->target.count);
+    if (status != ATT_OK) corpus_paths_free(paths);
+    return status;
+}
+
+/* Effective recipe: one "name: value" line an option, model options after the run's own. */
+static at_status add_rows(at_buf *text, const at_option *table, const void *object, at_error *err)
+{
+    for (const at_option *row = table; row->name; row++) {
+        ATT_TRY(at_buf_printf(text, err, "%s: ", row->name));
+        const bool quoted = row->type == ATT_OPT_TEXT || row->type == ATT_OPT_PATH || row->type == ATT_OPT_PATHS;
+        at_buf value = {0};
+        at_status status = at_option_format(row, object, &value, err);
+        if (status == ATT_OK && quoted) {
+            json_t *string = json_stringn_nocheck(value.data ? value.data : "", value.len);
+            char *json = json_dumps(string, JSON_ENCODE_ANY);
+            status = json ? at_buf_puts(text, json, err) : at_fail_memory(err, value.len);
+            free(json);
+            json_decref(string);
+        } else if (status == ATT_OK && value.data) {
+            status = at_buf_puts(text, value.data, err);
+        }
+        at_buf_free(&value);
+        ATT_TRY(status);
+        ATT_TRY(at_buf_puts(text, "\n", err));
+    }
+    return ATT_OK;
+}
+
+/* The line of an option in a recipe text, its value without the line end. */
+static const char *recipe_value(const char *text, const char *name, size_t *len)
+{
+    const size_t n = strlen(name);
+    for (const char *line = text; line && *line;) {
+        const char *end = strchr(line, '\n');
+        if (strncmp(line, name, n) == 0 && line[n] == ':') {
+            *len = (end ? (size_t)(end - line) : strlen(line)) - n - 1;
+            return line + n + 1;
+        }
+        line = end ? end + 1 : NULL;
+    }
+    return NULL;
+}
+
+static at_status compare_rows(const at_option *table, const char *old, const char *now, const char *run, at_error *err)
+{
+    for (const at_option *row = table; row->name; row++) {
+        size_t a_len = 0, b_len = 0;
+        const char *a = recipe_value(old, row->name, &a_len), *b = recipe_value(now, row->name, &b_len);
+        if (!at_train_option_matters(row->name) || a == NULL || b == NULL || (a_len == b_len && memcmp(a, b, a_len) == 0)) continue;
+        return at_fail(err, ATT_OPTION, "%s was begun with %s:%.*s, now it is%.*s; use the old value to continue it, or another run folder", run,
+                       row->name, (int)a_len, a, (int)b_len, b);
+    }
+    return ATT_OK;
+}
+
+static at_status settle_recipe(const at_run_spec *spec, const at_model *model, at_error *err)
+{
+    char path[PATH_BYTES];
+    at_buf now = {0}, old = {0};
+    snprintf(path, sizeof path, "%s/recipe.yaml", spec->options->run);
+    at_status status = at_buf_printf(&now, err, "architecture: %s\n", spec->arch);
+    if (status == ATT_OK) status = add_rows(&now, at_train_option_table, spec->options, err);
+    if (status == ATT_OK) status = add_rows(&now, model->arch->options, model->config, err);
+    if (status == ATT_OK && at_path_exists(path)) {
+        status = at_file_read(path, &old, err);
+        if (status == ATT_OK) status = compare_rows(at_train_option_table, old.data, now.data, spec->options->run, err);
+        if (status == ATT_OK) status = compare_rows(model->arch->options, old.data, now.data, spec->options->run, err);
+    }
+    if (status == ATT_OK) status = at_file_write(path, now.data, now.len, err);
+    at_buf_free(&now);
+    at_buf_free(&old);
+    return status;
+}
+
+static at_status open_tokenizer(at_tokenizer **out, const char *path, at_error *err)
+{
+    at_map map;
+    ATT_TRY(at_map_open(&map, path, err));
+    const at_status status = at_tokenizer_open(out, map.data, map.size, path, err);
+    at_map_close(&map);
+    return status;
+}
+
+static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, const path_list *a, const path_list *b, at_error *err)
+{
+    const int count = a->count + (b ? b->count : 0);
+    const char **paths = malloc((size_t)count * sizeof *paths);
+    if (paths == NULL) return at_fail_memory(err, (size_t)count * sizeof *paths);
+    for (int i = 0; i < count; i++) paths[i] = i < a->count ? a->path[i] : b->path[i - a->count];
+    const at_tokenizer_spec spec = {.paths = paths, .path_count = count, .vocab_size = (int)size, .model = (at_subword)o->subword,
+                                    .character_coverage = o->character_coverage, .byte_fallback = o->byte_fallback, .seed = (uint64_t)o->seed,
+                                    .max_sentences = 2000000};
+    at_buf bytes = {0};
+    at_status status = at_tokenizer_train(&spec, &bytes, err);
+    if (status == ATT_OK) status = at_tokenizer_open(out, bytes.data, bytes.len, "trained tokenizer", err);
+    at_buf_free(&bytes);
+    free(paths);
+    return status;
+}
+
+/* source and target tokenizer: given, or trained on the training text; one for both when shared. */
+static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, const corpus_paths *paths, at_error *err)
+{
+    const int64_t target_size = o->target_vocab_size > 0 ? o->target_vocab_size : o->vocab_size;
+    const bool shared = o->shared_vocab && o->target_tokenizer == NULL;
+    if (o->tokenizer)
+        ATT_TRY(open_tokenizer(&bundle->source, o->tokenizer, err));
+    else
+        ATT_TRY(train_tokenizer(&bundle->source, o, o->vocab_size, &paths->source, shared ? &paths->target : NULL, err));
+    bundle->target = bundle->source;
+    if (shared) return ATT_OK;
+    bundle->target = NULL;
+    if (o->target_tokenizer) return open_tokenizer(&bundle->target, o->target_tokenizer, err);
+    return train_tokenizer(&bundle->target, o, target_size, &paths->target, NULL, err);
+}
+
+static at_status special_tokens(at_bundle *bundle, at_error *err)
+{
+    const int32_t eos = at_tokenizer_eos(bundle->target), bos = at_tokenizer_bos(bundle->target), source_eos = at_tokenizer_eos(bundle->source);
+    if (eos < 0 || source_eos != eos)
+        return at_fail(err, ATT_INPUT, "the tokenizers need an end token </s> of the same id (source %d, target %d); train them with eos_id 3", source_eos, eos);
+    bundle->tokens = (at_stored_tokens){bos >= 0 ? bos : eos, eos, at_tokenizer_pad(bundle->target), false};
+    return ATT_OK;
+}
+
+static at_status apply_settings(at_model *model, const at_run_spec *spec, at_error *err)
+{
+    for (size_t i = 0; i < spec->setting_count; i++) {
+        const at_option *row = at_option_find(model->arch->options, spec->settings[i].name);
+        if (row == NULL) return at_fail(err, ATT_OPTION, "%s has no option \"%s\"", spec->arch, spec->settings[i].name);
+        ATT_TRY(at_option_set(row, model->config, spec->settings[i].value, row->name, err));
+    }
+    return ATT_OK;
+}
+
+/* What the tokenizers decide of a model's options, where its architecture has them. */
+static at_status set_vocabulary(at_bundle *bundle, at_error *err)
+{
+    char source[24], target[24];
+    snprintf(source, sizeof source, "%d", at_tokenizer_size(bundle->source));
+    snprintf(target, sizeof target, "%d", at_tokenizer_size(bundle->target));
+    const at_setting decided[] = {{"source-vocab", source}, {"target-vocab", target}, {"tie-embeddings", "false"}};
+    for (int i = 0; i < (bundle->source == bundle->target ? 2 : 3); i++) {
+        const at_option *row = at_option_find(bundle->model->arch->options, decided[i].name);
+        if (row) ATT_TRY(at_option_set(row, bundle->model->config, decided[i].value, row->name, err));
+    }
+    return ATT_OK;
+}
+
+/* A new model for the tokenizers at hand, with drawn weights. */
+static at_status make_model(at_bundle *bundle, const at_run_spec *spec, at_backend *be, at_error *err)
+{
+    const at_arch *arch = at_arch_find(spec->arch);
+    if (arch == NULL) return at_fail(err, ATT_OPTION, "there is no architecture \"%s\"", spec->arch);
+    ATT_TRY(at_model_new(&bundle->model, arch, be, err));
+    ATT_TRY(apply_settings(bundle->model, spec, err));
+    ATT_TRY(set_vocabulary(bundle, err));
+    ATT_TRY(at_model_build(bundle->model, true, err));
+    return at_params_draw(&bundle->model->params, (uint64_t)spec->options->seed, err);
+}
+
+static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o, const corpus_paths *paths, at_error *err)
+{
+    const at_corpus_limits limits = {o->max_tokens, o->max_ratio};
+    ATT_TRY(at_corpus_read(corpus, paths->source.path, paths->target.path, paths->source.count, bundle->source, bundle->target, &limits, err));
+    if (corpus->count > 0) return ATT_OK;
+    at_corpus_free(corpus);
+    return at_fail(err, ATT_INPUT, "%s: no sentence pair is left after %lld lines; see max-tokens and max-ratio", paths->source.path[0],
+                   (long long)corpus->lines);
+}
+
+static at_status make_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus, const at_train_options *o, bool valid,
+                              at_error *err)
+{
+    const at_batcher_options options = {o->batch_tokens, (at_batch_measure)o->batch_measure, (uint64_t)o->seed, bundle->tokens.eos,
+                                        bundle->tokens.target_start, bundle->tokens.eos, valid};
+    return at_batcher_new(batcher, corpus, &options, err);
+}
+
+/* Everything a run holds, so that one function frees it. */
+typedef struct run {
+    corpus_paths train_paths, valid_paths;
+    at_bundle bundle;
+    at_corpus train_corpus, valid_corpus;
+    at_trainer trainer;
+} run;
+
+static void run_free(run *r)
+{
+    at_train_log_close(r->trainer.log);
+    at_batcher_free(r->trainer.train);
+    at_batcher_free(r->trainer.valid);
+    at_corpus_free(&r->train_corpus);
+    at_corpus_free(&r->valid_corpus);
+    at_bundle_free(&r->bundle);
+    corpus_paths_free(&r->train_paths);
+    corpus_paths_free(&r->valid_paths);
+}
+
+static at_status check_options(const at_run_spec *spec, at_error *err)
+{
+    const at_train_options *o = spec->options;
+    if (o->run == NULL) return at_fail(err, ATT_OPTION, "no run folder; give run: FOLDER or -o FOLDER");
+    if (o->source == NULL || o->target == NULL) return at_fail(err, ATT_OPTION, "no training text; give source and target");
+    if ((o->valid_source == NULL) != (o->valid_target == NULL))
+        return at_fail(err, ATT_OPTION, "valid-source and valid-target belong together; give both or none");
+    if (o->valid_source == NULL && (o->patience > 0 || o->average > 0))
+        return at_fail(err, ATT_OPTION, "patience and average need validation text; give valid-source and valid-target, or set both to 0");
+    return ATT_OK;
+}
+
+/* From the checkpoint, or from nothing. */
+static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, at_error *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/last.safetensors", spec->options->run);
+    r->trainer.continued = at_path_exists(path);
+    if (r->trainer.continued) {
+        ATT_TRY(at_checkpoint_open(&r->bundle, &r->trainer.progress, path, be, err));
+        ATT_TRY(apply_settings(r->bundle.model, spec, err)); /* for the comparison of recipes */
+    } else {
+        ATT_TRY(make_tokenizers(&r->bundle, spec->options, &r->train_paths, err));
+        ATT_TRY(special_tokens(&r->bundle, err));
+        ATT_TRY(make_model(&r->bundle, spec, be, err));
+    }
+    return settle_recipe(spec, r->bundle.model, err);
+}
+
+static at_status open_log(run *r, const at_train_options *o, at_error *err)
+{
+    char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%s/train.jsonl", o->run);
+    return at_train_log_open(&r->trainer.log, path, r->trainer.progress.step, &r->trainer.seconds_before, err);
+}
+
+static at_status open_data(run *r, const at_train_options *o, at_error *err)
+{
+    ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_paths, err));
+    ATT_TRY(make_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false, err));
+    r->trainer.pairs = r->train_corpus.count;
+    if (o->valid_source == NULL) return ATT_OK;
+    ATT_TRY(read_corpus(&r->valid_corpus, &r->bundle, o, &r->valid_paths, err));
+    return make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, err);
+}
+
+static at_status run_with(run *r, const at_run_spec *spec, const at_train_hooks *hooks, at_backend *be, at_error *err)
+{
+    const at_train_options *o = spec->options;
+    r->trainer.options = o;
+    r->trainer.hooks = hooks;
+    r->trainer.bundle = &r->bundle;
+    ATT_TRY(corpus_paths_make(&r->train_paths, o->source, o->target, "", err));
+    ATT_TRY(corpus_paths_make(&r->valid_paths, o->valid_source, o->valid_target, "valid-", err));
+    ATT_TRY(at_path_make_dirs(o->run, err));
+    ATT_TRY(open_or_make(r, spec, be, err));
+    ATT_TRY(open_log(r, o, err));
+    ATT_TRY(open_data(r, o, err));
+    return at_trainer_run(&r->trainer, err);
+}
+
+at_status at_run(const at_run_spec *spec, const at_train_hooks *hooks, at_error *err)
+{
+    at_backend *be;
+    run r = {0};
+    ATT_TRY(check_options(spec, err));
+    ATT_TRY(at_cpu_backend_new(&be, (int)spec->options->threads, NULL, err));
+    const at_status status = run_with(&r, spec, hooks, be, err);
+    run_free(&r);
+    be->free(be);
+    return status;
+}

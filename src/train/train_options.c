@@ -1,0 +1,95 @@
+#include "train/train_options.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "data/batcher.h"
+#include "text/tokenizer.h"
+
+#define FIELD(name) offsetof(at_train_options, name)
+
+static const char *const subword_names[] = {"unigram", "bpe", NULL};
+static const char *const measure_names[] = {"padded", "packed", NULL};
+static const char *const schedule_names[] = {"inverse-sqrt", "cosine", "linear", "constant", NULL};
+
+const at_option at_train_option_table[] = {
+    {"source", ATT_OPT_PATHS, FIELD(source), NULL, 0, 0, NULL, "source text for training, plain or .gz, one sentence a line; several files are read in turn", 's'},
+    {"target", ATT_OPT_PATHS, FIELD(target), NULL, 0, 0, NULL, "target text, parallel to source line by line", 't'},
+    {"valid-source", ATT_OPT_PATHS, FIELD(valid_source), NULL, 0, 0, NULL, "source text for validation", 0},
+    {"valid-target", ATT_OPT_PATHS, FIELD(valid_target), NULL, 0, 0, NULL, "target text for validation", 0},
+    {"run", ATT_OPT_PATH, FIELD(run), NULL, 0, 0, NULL, "run folder: checkpoints, log, effective recipe; the same command again continues it", 'o'},
+    {"tokenizer", ATT_OPT_PATH, FIELD(tokenizer), NULL, 0, 0, NULL, "a SentencePiece model to use instead of training one", 0},
+    {"target-tokenizer", ATT_OPT_PATH, FIELD(target_tokenizer), NULL, 0, 0, NULL, "a SentencePiece model of the target's own", 0},
+    {"vocab-size", ATT_OPT_INT, FIELD(vocab_size), "8000", 8, 1e6, NULL, "pieces of the vocabulary (of the source's, when separate)", 0},
+    {"target-vocab-size", ATT_OPT_INT, FIELD(target_vocab_size), "0", 0, 1e6, NULL, "pieces of the target's vocabulary when separate; 0: as vocab-size", 0},
+    {"shared-vocab", ATT_OPT_BOOL, FIELD(shared_vocab), "true", 0, 0, NULL, "one vocabulary, trained on both sides", 0},
+    {"subword", ATT_OPT_CHOICE, FIELD(subword), "unigram", 0, 0, subword_names, "kind of SentencePiece model", 0},
+    {"character-coverage", ATT_OPT_REAL, FIELD(character_coverage), "1", 0.9, 1, NULL, "share of characters that get pieces; 0.9995 for Chinese and Japanese", 0},
+    {"byte-fallback", ATT_OPT_BOOL, FIELD(byte_fallback), "false", 0, 0, NULL, "unseen characters become bytes instead of the unknown piece", 0},
+    {"max-tokens", ATT_OPT_INT, FIELD(max_tokens), "256", 1, 1e7, NULL, "pairs with a longer side (in pieces) are skipped", 0},
+    {"max-ratio", ATT_OPT_REAL, FIELD(max_ratio), "9", 0, 1e6, NULL, "pairs whose sides differ by more than this factor are skipped; 0: none", 0},
+    {"batch-tokens", ATT_OPT_INT, FIELD(batch_tokens), "4096", 1, 1e9, NULL, "tokens of a batch", 0},
+    {"batch-measure", ATT_OPT_CHOICE, FIELD(batch_measure), "padded", 0, 0, measure_names,
+     "how a batch's tokens are counted: pairs times longest side (padded, what other toolkits count) or real tokens (packed)", 0},
+    {"accumulate", ATT_OPT_INT, FIELD(accumulate), "1", 1, 100000, NULL, "batches an update", 0},
+    {"steps", ATT_OPT_INT, FIELD(steps), "100000", 1, 1e12, NULL, "updates at most", 0},
+    {"epochs", ATT_OPT_INT, FIELD(epochs), "0", 0, 1e9, NULL, "epochs at most; 0: no limit", 0},
+    {"minutes", ATT_OPT_REAL, FIELD(minutes), "0", 0, INFINITY, NULL, "minutes of training at most, counted over continuations; 0: no limit", 0},
+    {"learning-rate", ATT_OPT_REAL, FIELD(learning_rate), "0.0005", 0, 100, NULL, "highest learning rate", 0},
+    {"schedule", ATT_OPT_CHOICE, FIELD(schedule), "inverse-sqrt", 0, 0, schedule_names, "after the warm-up: rate sqrt(warmup/step), or cosine or straight line to final-rate at the last step, or constant", 0},
+    {"warmup", ATT_OPT_INT, FIELD(warmup), "4000", 0, 1e9, NULL, "updates over which the rate rises from 0", 0},
+    {"final-rate", ATT_OPT_REAL, FIELD(final_rate), "0", 0, 1, NULL, "rate at the last step as a share of the highest (cosine, linear)", 0},
+    {"beta1", ATT_OPT_REAL, FIELD(beta1), "0.9", 0, 0.999999, NULL, "Adam's decay of the first moment", 0},
+    {"beta2", ATT_OPT_REAL, FIELD(beta2), "0.98", 0, 0.9999999, NULL, "Adam's decay of the second moment", 0},
+    {"eps", ATT_OPT_REAL, FIELD(eps), "1e-9", 0, 1, NULL, "Adam's epsilon", 0},
+    {"clip", ATT_OPT_REAL, FIELD(clip), "0", 0, INFINITY, NULL, "largest norm of the gradient; 0: no clipping", 0},
+    {"smoothing", ATT_OPT_REAL, FIELD(smoothing), "0.1", 0, 0.99, NULL, "label smoothing over the whole vocabulary", 0},
+    {"seed", ATT_OPT_INT, FIELD(seed), "1", 0, 9e15, NULL, "seed of initial weights, dropout and order of data", 0},
+    {"validate-every", ATT_OPT_INT, FIELD(validate_every), "0", 0, 1e9, NULL, "updates between validations; 0: each epoch", 0},
+    {"patience", ATT_OPT_INT, FIELD(patience), "0", 0, 1e6, NULL, "stop after so many validations without a better loss; 0: never", 0},
+    {"keep", ATT_OPT_INT, FIELD(keep), "1", 0, 1e6, NULL, "models of the last validations to keep", 0},
+    {"average", ATT_OPT_INT, FIELD(average), "0", 0, 1000, NULL, "at the end, write the mean of the last so many validations' models; 0: none", 0},
+    {"save-minutes", ATT_OPT_REAL, FIELD(save_minutes), "5", 0.01, 1e6, NULL, "minutes between checkpoints within an epoch", 0},
+    {"show", ATT_OPT_TEXT, FIELD(show), NULL, 0, 0, NULL, "sentences (one a line) to translate while training, to watch it learn", 0},
+    {"show-seconds", ATT_OPT_REAL, FIELD(show_seconds), "60", 1, 1e6, NULL, "seconds between these translations", 0},
+    {"log-every", ATT_OPT_INT, FIELD(log_every), "50", 1, 1e9, NULL, "updates between lines of the log", 0},
+    {"threads", ATT_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "threads; 0: one a core", 0},
+    {0},
+};
+
+/* Published shapes: base and big as in Vaswani et al. 2017, table 3; tiny as in Wu et al. 2021 for Multi30k; small between. */
+static const at_preset_value tiny[] = {
+    {"width", "128"}, {"ffn", "256"}, {"heads", "4"}, {"encoder-layers", "4"}, {"decoder-layers", "4"}, {"dropout", "0.3"},
+    {"dropout-embedding", "0.3"}, {"learning-rate", "0.005"}, {"warmup", "2000"}, {"accumulate", "2"}, {"positions", "sinusoidal-tensor2tensor"},
+    {"vocab-size", "10000"}, {"steps", "8000"}, {"patience", "10"}, {"average", "10"}, {"keep", "10"}, {0}};
+static const at_preset_value small[] = {
+    {"width", "256"}, {"ffn", "1024"}, {"heads", "4"}, {"encoder-layers", "3"}, {"decoder-layers", "3"}, {"dropout", "0.2"}, {"norm", "pre"},
+    {"dropout-embedding", "0.2"}, {"learning-rate", "0.001"}, {"warmup", "2000"}, {"steps", "20000"}, {"patience", "10"}, {"average", "5"},
+    {"keep", "5"}, {0}};
+static const at_preset_value base[] = {
+    {"width", "512"}, {"ffn", "2048"}, {"heads", "8"}, {"encoder-layers", "6"}, {"decoder-layers", "6"}, {"dropout", "0.1"},
+    {"learning-rate", "0.0007"}, {"warmup", "4000"}, {"accumulate", "8"}, {"vocab-size", "32000"}, {"steps", "100000"}, {"average", "5"},
+    {"keep", "5"}, {0}};
+static const at_preset_value big[] = {
+    {"width", "1024"}, {"ffn", "4096"}, {"heads", "16"}, {"encoder-layers", "6"}, {"decoder-layers", "6"}, {"dropout", "0.3"},
+    {"learning-rate", "0.0005"}, {"warmup", "4000"}, {"accumulate", "8"}, {"vocab-size", "32000"}, {"steps", "300000"}, {"average", "20"},
+    {"keep", "20"}, {0}};
+
+const char *const at_preset_names[] = {"tiny", "small", "base", "big", NULL};
+
+const at_preset_value *at_preset_find(const char *name)
+{
+    static const at_preset_value *const values[] = {tiny, small, base, big};
+    for (int i = 0; at_preset_names[i]; i++)
+        if (strcmp(at_preset_names[i], name) == 0) return values[i];
+    return NULL;
+}
+
+bool at_train_option_matters(const char *name)
+{
+    static const char *const free_to_change[] = {"run",  "threads",      "show",      "show-seconds", "log-every", "save-minutes", "minutes",
+                                                 "keep", "epochs", "source", "target", "valid-source", "valid-target", "tokenizer", "target-tokenizer"};
+    for (size_t i = 0; i < sizeof free_to_change / sizeof *free_to_change; i++)
+        if (strcmp(name, free_to_change[i]) == 0) return false;
+    return true;
+}

@@ -1,0 +1,57 @@
+/* Options of a training run: one struct, one table of rows (base/option.h), presets. */
+#ifndef ATT_TRAIN_TRAIN_OPTIONS_H
+#define ATT_TRAIN_TRAIN_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "base/option.h"
+
+typedef enum at_schedule_kind {
+    ATT_SCHEDULE_INVERSE_SQRT,
+    ATT_SCHEDULE_COSINE,
+    ATT_SCHEDULE_LINEAR,
+    ATT_SCHEDULE_CONSTANT
+} at_schedule_kind;
+
+typedef struct at_train_options {
+    /* data */
+    char *source, *target, *valid_source, *valid_target; /* paths joined by '\n' */
+    char *tokenizer, *target_tokenizer;
+    int64_t vocab_size, target_vocab_size;
+    int subword; /* at_subword */
+    bool shared_vocab, byte_fallback;
+    double character_coverage, max_ratio;
+    int64_t max_tokens;
+    /* batches */
+    int64_t batch_tokens, accumulate;
+    int batch_measure; /* at_batch_measure */
+    /* optimisation */
+    int schedule; /* at_schedule_kind */
+    double learning_rate, final_rate, beta1, beta2, eps, clip, smoothing;
+    int64_t warmup, steps, epochs, seed;
+    double minutes;
+    /* validation, stopping, files */
+    int64_t validate_every, patience, keep, average;
+    double save_minutes;
+    char *run;
+    /* what is shown */
+    char *show; /* sentences joined by '\n' */
+    double show_seconds;
+    int64_t log_every;
+    /* the machine */
+    int64_t threads;
+} at_train_options;
+
+extern const at_option at_train_option_table[];
+
+/* What a preset sets, as a list ended by a row with name NULL: options of the run or of the model. NULL for an unknown name. */
+typedef struct at_preset_value {
+    const char *name, *value;
+} at_preset_value;
+const at_preset_value *at_preset_find(const char *name);
+extern const char *const at_preset_names[]; /* ended by NULL */
+
+/* Whether an option decides the result (and so must be the same when a run is continued). */
+bool at_train_option_matters(const char *name);
+
+#endif
