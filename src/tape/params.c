@@ -141,6 +141,13 @@ at_status at_params_draw(at_params *params, uint64_t seed, at_error *err)
     return ATT_OK;
 }
 
+int64_t at_params_count(const at_params *params)
+{
+    int64_t n = 0;
+    for (int i = 0; i < params->count; i++) n += at_tensor_floats(params->tensor[i]);
+    return n;
+}
+
 at_tensor *at_params_find(const at_params *params, const char *name)
 {
     for (int i = 0; i < params->count; i++)

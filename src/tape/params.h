@@ -49,6 +49,8 @@ at_tensor *at_params_add(at_params *params, at_init init, int64_t d0, int64_t d1
 at_status at_params_allocate(at_params *params, bool training, at_error *err);
 /* Draws every tensor from its rule; a function of the seed and of the tensor's name. */
 at_status at_params_draw(at_params *params, uint64_t seed, at_error *err);
+/* Numbers in all tensors, padding not counted. */
+int64_t at_params_count(const at_params *params);
 at_tensor *at_params_find(const at_params *params, const char *name);
 /* Tells that weights were written: packed copies are made anew. */
 void at_params_changed(at_params *params);

@@ -107,7 +107,7 @@ static at_status bench_corpus(const at_corpus *corpus, const at_tokenizer *token
     at_status status = at_batcher_new(&batcher, corpus, &options, err);
     if (status == ATT_OK) status = make_model(&model, o, at_tokenizer_size(tokenizer), be, err);
     if (status == ATT_OK) status = timed_steps(model, batcher, o, r, err);
-    if (status == ATT_OK) r->parameters = model->params.floats;
+    if (status == ATT_OK) r->parameters = at_params_count(&model->params);
     at_model_free(model);
     at_batcher_free(batcher);
     return status;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "train/accumulate.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -303,7 +304,7 @@ static at_status open_data(run *r, const at_train_options *o, at_error *err)
     return make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, err);
 }
 
-static at_status run_with(run *r, const at_run_spec *spec, const at_train_hooks *hooks, at_backend *be, at_error *err)
+static at_status run_with(run *r, const at_run_spec *spec, const at_training_hooks *hooks, at_backend *be, at_error *err)
 {
     const at_train_options *o = spec->options;
     r->trainer.options = o;
@@ -318,13 +319,66 @@ static at_status run_with(run *r, const at_run_spec *spec, const at_train_hooks 
     return at_trainer_run(&r->trainer, err);
 }
 
-at_status at_run(const at_run_spec *spec, const at_train_hooks *hooks, at_error *err)
+at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_error *err)
 {
     at_backend *be;
     run r = {0};
     ATT_TRY(check_options(spec, err));
     ATT_TRY(at_cpu_backend_new(&be, (int)spec->options->threads, NULL, err));
     const at_status status = run_with(&r, spec, hooks, be, err);
+    run_free(&r);
+    be->free(be);
+    return status;
+}
+
+/* An update with the batches that need most memory: the longest ones, which stand last in the sorted order. */
+static at_status plan_update(const run *r, const at_train_options *o, at_backend *be, at_training_plan *plan, at_error *err)
+{
+    at_batcher *batcher = NULL;
+    at_ctx ctx;
+    at_loss sum;
+    ATT_TRY(make_batcher(&batcher, &r->bundle, &r->train_corpus, o, true, err));
+    at_ctx_init(&ctx, be);
+    at_status status = at_batcher_start(batcher, 0, &plan->batches, err);
+    for (int64_t i = 0; i < plan->batches && status == ATT_OK; i++) {
+        const double before = at_null_backend_counts(be).flop;
+        at_params_clear_grad(&r->bundle.model->params);
+        status = at_accumulate(&ctx, r->bundle.model, batcher, i, 1, (float)o->smoothing, 0, &sum, err);
+        plan->flop_per_step += at_null_backend_counts(be).flop - before;
+    }
+    if (plan->batches > 0) plan->flop_per_step *= (double)o->accumulate / (double)plan->batches;
+    at_ctx_free(&ctx);
+    at_batcher_free(batcher);
+    return status;
+}
+
+static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_training_plan *plan, at_error *err)
+{
+    const at_train_options *o = spec->options;
+    ATT_TRY(corpus_paths_make(&r->train_paths, o->source, o->target, "", err));
+    ATT_TRY(corpus_paths_make(&r->valid_paths, o->valid_source, o->valid_target, "valid-", err));
+    ATT_TRY(make_tokenizers(&r->bundle, o, &r->train_paths, err));
+    ATT_TRY(special_tokens(&r->bundle, err));
+    ATT_TRY(make_model(&r->bundle, spec, be, err));
+    ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_paths, err));
+    plan->pairs = r->train_corpus.count;
+    for (int i = 0; i < ATT_SKIP_KINDS; i++) plan->skipped += r->train_corpus.skipped[i];
+    plan->source_vocab = at_tokenizer_size(r->bundle.source);
+    plan->target_vocab = at_tokenizer_size(r->bundle.target);
+    plan->parameters = at_params_count(&r->bundle.model->params);
+    ATT_TRY(plan_update(r, o, be, plan, err));
+    plan->peak_bytes = (int64_t)at_null_backend_counts(be).peak_bytes;
+    return ATT_OK;
+}
+
+at_status at_run_plan(const at_run_spec *spec, at_training_plan *plan, at_error *err)
+{
+    at_backend *be;
+    run r = {0};
+    *plan = (at_training_plan){0};
+    ATT_TRY(check_options(spec, err));
+    ATT_TRY(at_null_backend_new(&be, err));
+    const at_status status = plan_with(&r, spec, be, plan, err);
     run_free(&r);
     be->free(be);
     return status;

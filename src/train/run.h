@@ -13,6 +13,10 @@ typedef struct at_run_spec {
 
 /* Starts the run, or continues the one in the folder. A folder whose recipe differs in an option that decides the result is refused with
  * that option's name. */
-at_status at_run(const at_run_spec *spec, const at_train_hooks *hooks, at_error *err);
+/* hooks is never NULL. */
+at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_error *err);
+
+/* The same up to the first update, which runs on the null backend: nothing is computed or written. */
+at_status at_run_plan(const at_run_spec *spec, at_training_plan *plan, at_error *err);
 
 #endif

@@ -42,19 +42,19 @@ static double trained_seconds(const session *s)
     return s->seconds_before + now() - s->started;
 }
 
-static void report(const session *s, at_train_state state)
+static void report(const session *s, at_training_event event)
 {
     const at_trainer *t = s->t;
-    if (t->hooks == NULL || t->hooks->report == NULL) return;
-    state.step = t->progress.step;
-    state.steps = t->options->steps;
-    state.epoch = t->progress.epoch;
-    state.pairs = t->pairs;
-    state.parameters = t->bundle->model->params.floats;
-    state.skipped = t->progress.skipped;
-    state.continued = t->continued;
-    state.seconds = trained_seconds(s);
-    t->hooks->report(t->hooks->user, &state);
+    if (t->hooks->report == NULL) return;
+    event.step = t->progress.step;
+    event.steps = t->options->steps;
+    event.epoch = t->progress.epoch;
+    event.pairs = t->pairs;
+    event.parameters = at_params_count(&t->bundle->model->params);
+    event.skipped = t->progress.skipped;
+    event.continued = t->continued;
+    event.seconds = trained_seconds(s);
+    t->hooks->report(t->hooks->user, &event);
 }
 
 static void path_in_run(const session *s, char *path, const char *name)
@@ -90,7 +90,7 @@ static at_status skip_update(session *s, int64_t count, at_error *err)
     p->skipped++;
     p->skipped_in_a_row++;
     ATT_TRY(at_train_log_add(s->t->log, json_pack("{s:s, s:I, s:o}", "event", "skipped", "step", (json_int_t)(p->step + 1), "lines", lines), err));
-    report(s, (at_train_state){.event = ATT_TRAIN_SKIPPED, .text = text});
+    report(s, (at_training_event){.kind = ATT_TRAINING_SKIPPED, .text = text});
     if (p->skipped_in_a_row < SKIPS_IN_A_ROW) return ATT_OK;
     return at_fail(err, ATT_DIVERGED, "training diverged at step %lld: %d updates in a row had no finite gradient; lower learning-rate or set clip 1",
                    (long long)p->step + 1, SKIPS_IN_A_ROW);
@@ -140,7 +140,7 @@ static at_status log_means(session *s, at_error *err)
 {
     at_progress *p = &s->t->progress;
     const double tokens = (double)p->tokens, elapsed = now() - s->started;
-    const at_train_state state = {.event = ATT_TRAIN_LOGGED,
+    const at_training_event means = {.kind = ATT_TRAINING_LOGGED,
                                   .loss = p->loss / tokens,
                                   .nll = p->nll / tokens,
                                   .norm = p->norm / (double)p->updates,
@@ -149,11 +149,11 @@ static at_status log_means(session *s, at_error *err)
     p->loss = p->nll = p->norm = 0;
     p->tokens = p->updates = 0;
     if (tokens == 0) return ATT_OK; /* every update since the last line was skipped */
-    report(s, state);
+    report(s, means);
     return at_train_log_add(s->t->log,
                             json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)p->step, "epoch",
-                                      (json_int_t)p->epoch, "loss", state.loss, "nll", state.nll, "rate", state.rate, "norm", state.norm,
-                                      "tokens_per_s", state.tokens_per_s, "seconds", trained_seconds(s)),
+                                      (json_int_t)p->epoch, "loss", means.loss, "nll", means.nll, "rate", means.rate, "norm", means.norm,
+                                      "tokens_per_s", means.tokens_per_s, "seconds", trained_seconds(s)),
                             err);
 }
 
@@ -163,7 +163,7 @@ static at_status save_checkpoint(session *s, at_error *err)
     path_in_run(s, path, "last.safetensors");
     ATT_TRY(at_checkpoint_save(s->t->bundle, &s->t->progress, path, err));
     s->saved_at = now();
-    report(s, (at_train_state){.event = ATT_TRAIN_SAVED, .text = path});
+    report(s, (at_training_event){.kind = ATT_TRAINING_SAVED, .text = path});
     return ATT_OK;
 }
 
@@ -203,7 +203,7 @@ static at_status log_validation(session *s, const at_loss *sum, bool improved, i
 {
     const at_progress *p = &s->t->progress;
     const double loss = sum->loss / (double)sum->tokens, nll = sum->nll / (double)sum->tokens;
-    report(s, (at_train_state){.event = ATT_TRAIN_VALIDATED, .loss = loss, .nll = nll, .improved = improved, .text = averaged ? "mean" : NULL});
+    report(s, (at_training_event){.kind = ATT_TRAINING_VALIDATED, .loss = loss, .nll = nll, .improved = improved, .averaged = averaged > 0});
     json_t *line = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:b, s:f}", "event", averaged ? "average" : "validation", "step", (json_int_t)p->step,
                              "epoch", (json_int_t)p->epoch, "loss", loss, "nll", nll, "perplexity", exp(nll), "improved", improved, "seconds",
                              trained_seconds(s));
@@ -217,7 +217,7 @@ static at_status validate(session *s, at_error *err)
     at_progress *p = &t->progress;
     at_loss sum;
     char path[PATH_BYTES];
-    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, t->hooks ? t->hooks->cancel : NULL, &sum, err));
+    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, t->hooks->cancel, &sum, err));
     const double loss = sum.loss / (double)sum.tokens;
     const bool improved = p->validations == 0 || loss < p->best_loss;
     p->validations++;
@@ -256,7 +256,7 @@ static at_status save_average(session *s, int64_t count, at_error *err)
     at_trainer *t = s->t;
     at_loss sum;
     char path[PATH_BYTES];
-    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, t->hooks ? t->hooks->cancel : NULL, &sum, err));
+    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, t->hooks->cancel, &sum, err));
     const bool improved = sum.loss / (double)sum.tokens < t->progress.best_loss;
     ATT_TRY(set_info(s, &sum, count, err));
     path_in_run(s, path, "average.safetensors");
@@ -334,7 +334,7 @@ static at_status after_update(session *s, at_error *err)
     const at_train_options *o = s->t->options;
     const at_progress *p = &s->t->progress;
     const double elapsed = now() - s->started;
-    report(s, (at_train_state){.event = ATT_TRAIN_STEP,
+    report(s, (at_training_event){.kind = ATT_TRAINING_STEP,
                                .loss = p->tokens ? p->loss / (double)p->tokens : 0,
                                .nll = p->tokens ? p->nll / (double)p->tokens : 0,
                                .rate = at_schedule_rate(o, p->step),
@@ -351,7 +351,7 @@ static at_status epoch(session *s, at_error *err)
     at_progress *p = &t->progress;
     ATT_TRY(at_batcher_start(t->train, p->epoch, &s->batches, err));
     while (p->batch < s->batches && reason_to_stop(s) == NULL) {
-        if (cancelled(t->hooks ? t->hooks->cancel : NULL)) {
+        if (cancelled(t->hooks->cancel)) {
             ATT_TRY(save_checkpoint(s, err));
             return at_fail(err, ATT_CANCELLED, "stopped after step %lld; the same command continues", (long long)p->step);
         }
@@ -374,7 +374,7 @@ static at_status finish(session *s, const char *why, at_error *err)
     p->finished = true;
     ATT_TRY(set_info(s, NULL, 0, err));
     ATT_TRY(save_checkpoint(s, err));
-    report(s, (at_train_state){.event = ATT_TRAIN_FINISHED, .text = why});
+    report(s, (at_training_event){.kind = ATT_TRAINING_FINISHED, .text = why});
     return at_train_log_add(s->t->log, json_pack("{s:s, s:I, s:s, s:f, s:I}", "event", "end", "step", (json_int_t)p->step, "why", why, "seconds",
                                                  trained_seconds(s), "skipped", (json_int_t)p->skipped), err);
 }
@@ -383,9 +383,9 @@ at_status at_trainer_run(at_trainer *t, at_error *err)
 {
     session s = {.t = t, .started = now(), .seconds_before = t->seconds_before};
     s.saved_at = s.started;
-    report(&s, (at_train_state){.event = ATT_TRAIN_STARTED});
+    report(&s, (at_training_event){.kind = ATT_TRAINING_STARTED});
     if (t->progress.finished) {
-        report(&s, (at_train_state){.event = ATT_TRAIN_FINISHED, .text = "this run was finished before"});
+        report(&s, (at_training_event){.kind = ATT_TRAINING_FINISHED, .text = "this run was finished before"});
         return ATT_OK;
     }
     at_ctx_init(&s.ctx, t->bundle->model->params.be);

@@ -1,0 +1,108 @@
+/* Training a model from text.
+ *
+ *   at_training *run;
+ *   at_error error;
+ *   at_training_new(&run, &error);
+ *   at_training_set(run, "source", "train.en", &error);      any option of `attend train --help`, as text
+ *   at_training_set(run, "target", "train.de", &error);
+ *   at_training_set(run, "run", "runs/first", &error);
+ *   at_training_run(run, &hooks, &error);                     starts it, or continues what is in the folder
+ *   at_training_free(run);
+ *
+ * Read first: status.h. Two runs may go on in two threads; one at_training belongs to one thread at a time. */
+#ifndef ATTEND_TRAIN_H
+#define ATTEND_TRAIN_H
+
+#include <attend/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct at_training at_training;
+struct at_option; /* a row of an option table; opaque to users of the library */
+
+at_status at_training_new(at_training **training, at_error *err);
+void at_training_free(at_training *training); /* NULL is fine */
+
+/* Sets an option by name. ATT_OPTION: unknown name (the nearest one is named) or a value out of range. Paths are relative to the
+ * current folder; several are joined by '\n'. */
+at_status at_training_set(at_training *training, const char *name, const char *value, at_error *err);
+/* Sets what a preset ("tiny", "small", "base", "big") stands for; set it before other options. */
+at_status at_training_preset(at_training *training, const char *name, at_error *err);
+/* The settings of a preset one by one, and the names of presets; NULL past the last. */
+const char *at_preset_name(int index);
+bool at_preset_setting(const char *preset, int index, const char **name, const char **value);
+
+/* For front ends that show or parse options: table number 0 (the run) and 1 (the model) with the object its rows describe and a title;
+ * NULL past the last. */
+const struct at_option *at_training_options(at_training *training, int table, void **object, const char **title);
+
+typedef enum at_training_kind {
+    ATT_TRAINING_STARTED,   /* data read, model built */
+    ATT_TRAINING_STEP,      /* after every update */
+    ATT_TRAINING_LOGGED,    /* every log-every updates: means since the last time */
+    ATT_TRAINING_SKIPPED,   /* an update was skipped; text says why */
+    ATT_TRAINING_VALIDATED, /* loss and nll on the validation text */
+    ATT_TRAINING_SHOWN,     /* text: a sentence of `show`, a TAB, its translation now */
+    ATT_TRAINING_SAVED,     /* text: path of the checkpoint */
+    ATT_TRAINING_FINISHED   /* text: why it ended */
+} at_training_kind;
+
+typedef struct at_training_event {
+    at_training_kind kind;
+    int64_t step, steps; /* updates done, and at most */
+    int64_t epoch;       /* epochs done */
+    int64_t parameters, pairs, skipped;
+    double loss, nll;     /* nats a target token; loss is label-smoothed */
+    double rate, norm;    /* learning rate; norm of the gradient */
+    double tokens_per_s;  /* target tokens */
+    double seconds, seconds_left;
+    bool continued; /* a checkpoint was found */
+    bool improved;  /* the lowest validation loss so far */
+    bool averaged;  /* of the mean of the last models */
+    const char *text; /* may be NULL; valid during the call */
+} at_training_event;
+
+typedef struct at_training_hooks {
+    void (*report)(void *user, const at_training_event *event); /* may be NULL; called on the thread that runs the training */
+    void *user;
+    const volatile int *cancel; /* raised by the caller: a checkpoint is saved, ATT_CANCELLED returned; may be NULL */
+} at_training_hooks;
+
+/* ATT_CANCELLED and any failure leave the run folder such that the same call continues. hooks may be NULL. */
+at_status at_training_run(at_training *training, const at_training_hooks *hooks, at_error *err);
+
+/* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Reads the text and, when none is given,
+ * trains the tokenizer, but writes nothing. */
+typedef struct at_training_plan {
+    int64_t pairs, skipped; /* sentence pairs kept and left out */
+    int64_t source_vocab, target_vocab, parameters;
+    int64_t batches;        /* an epoch */
+    double flop_per_step;   /* of products and attention */
+    int64_t peak_bytes;     /* weights, gradients, moments and the largest batch's activations */
+} at_training_plan;
+at_status at_training_dry_run(at_training *training, at_training_plan *plan, at_error *err);
+
+/* ---- speed ---- */
+
+/* Options of the training benchmark as text, like at_training's. */
+typedef struct at_bench_training at_bench_training;
+at_status at_bench_training_new(at_bench_training **bench, at_error *err);
+void at_bench_training_free(at_bench_training *bench); /* NULL is fine */
+const struct at_option *at_bench_training_options(at_bench_training *bench, void **object);
+
+typedef struct at_bench_training_result {
+    double target_tokens_per_s, best; /* over all timed steps; of the best one */
+    double loss;                      /* of the last step, nats a token */
+    int64_t parameters, peak_mb;      /* largest resident size of the process */
+} at_bench_training_result;
+at_status at_bench_training_run(const at_bench_training *bench, at_bench_training_result *result, at_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

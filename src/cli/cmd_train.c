@@ -1,0 +1,209 @@
+/* attend train: a run from a recipe, a preset or options. */
+#include <attend/train.h>
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/recipe.h"
+
+typedef struct train_state {
+    char *preset;
+    bool dry_run, json;
+    at_training *training;
+} train_state;
+
+#define FIELD(name) offsetof(train_state, name)
+
+static const at_option options[] = {
+    {.name = "preset",
+     .type = ATT_OPT_TEXT,
+     .offset = FIELD(preset),
+     .help = "shape and settings of a known kind: tiny, small, base, big; the recipe and other options override it"},
+    {.name = "dry-run",
+     .type = ATT_OPT_BOOL,
+     .offset = FIELD(dry_run),
+     .def = "false",
+     .help = "read and check everything, print sizes and memory, train nothing"},
+    {.name = "json",
+     .type = ATT_OPT_BOOL,
+     .offset = FIELD(json),
+     .def = "false",
+     .help = "print events as JSON objects, one a line"},
+    {0},
+};
+
+static const at_positional positionals[] = {
+    {"RECIPE", "a YAML file with the options of the run", ATT_OPTIONAL},
+    {0},
+};
+
+static at_status bind(at_cli *cli, void *state, at_error *err)
+{
+    train_state *s = state;
+    ATT_TRY(at_training_new(&s->training, err));
+    const at_option *rows;
+    void *object;
+    const char *title;
+    for (int table = 0; (rows = at_training_options(s->training, table, &object, &title)) != NULL; table++)
+        at_arguments_group(&cli->arguments, title, rows, object, true);
+    return ATT_OK;
+}
+
+static at_status add_preset(at_cli *cli, const char *preset, at_error *err)
+{
+    char place[64];
+    const char *name, *value;
+    if (!at_preset_setting(preset, 0, &name, &value))
+        return at_fail(err, ATT_OPTION, "--preset: there is no preset \"%.40s\"; give tiny, small, base or big",
+                       preset);
+    snprintf(place, sizeof place, "preset %.40s", preset);
+    for (int i = 0; at_preset_setting(preset, i, &name, &value); i++)
+        ATT_TRY(at_arguments_add(&cli->arguments, ATT_FROM_PRESET, name, value, place, err));
+    return ATT_OK;
+}
+
+static at_status prepare(at_cli *cli, void *state, at_error *err)
+{
+    (void)state;
+    const char *preset = at_arguments_value(&cli->arguments, "preset");
+    if (cli->arguments.positional_count > 0)
+        ATT_TRY(at_recipe_read(&cli->arguments, cli->arguments.positional[0], err));
+    if (preset == NULL) preset = at_arguments_value(&cli->arguments, "preset");
+    return preset ? add_preset(cli, preset, err) : ATT_OK;
+}
+
+/* What a report needs: where to print, and how. */
+typedef struct reporter {
+    at_output *output;
+    bool json;
+} reporter;
+
+static void print_event_json(at_output *output, const at_training_event *e)
+{
+    static const char *const names[] = {"started",   "step",  "logged", "skipped",
+                                        "validated", "shown", "saved",  "finished"};
+    json_t *object = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "event", names[e->kind], "step",
+                               (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", e->loss, "nll", e->nll,
+                               "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
+    if (e->text) json_object_set_new(object, "text", at_json_text(e->text));
+    at_print_json(output, object, NULL);
+}
+
+static void print_step(at_output *output, const at_training_event *e)
+{
+    char left[32];
+    at_duration(e->seconds_left, left);
+    at_live(output, "epoch %" PRId64 "  step %" PRId64 "/%" PRId64 "  loss %.3f  %.0f tokens/s  %s left", e->epoch + 1,
+            e->step, e->steps, e->loss, e->tokens_per_s, left);
+}
+
+static void print_shown(at_output *output, const at_training_event *e)
+{
+    const char *tab = strchr(e->text, '\t');
+    char time[32];
+    at_duration(e->seconds, time);
+    at_note(output, "  after %s: %.*s → %s", time, (int)(tab - e->text), e->text, tab + 1);
+}
+
+static void print_event(at_output *output, const at_training_event *e)
+{
+    char time[32];
+    at_duration(e->seconds, time);
+    switch (e->kind) {
+    case ATT_TRAINING_STARTED:
+        at_note(output, "%s: %" PRId64 " sentence pairs, %" PRId64 " parameters",
+                e->continued ? "continuing" : "training", e->pairs, e->parameters);
+        if (e->continued) at_note(output, "at step %" PRId64 ", epoch %" PRId64 ", after %s", e->step, e->epoch, time);
+        break;
+    case ATT_TRAINING_STEP:
+        print_step(output, e);
+        break;
+    case ATT_TRAINING_SKIPPED:
+        at_note(output, "%s", e->text);
+        break;
+    case ATT_TRAINING_VALIDATED:
+        at_note(output, "%s %" PRId64 "  step %" PRId64 "  validation loss %.4f  perplexity %.2f%s  (%s)",
+                e->averaged ? "mean of models after epoch" : "epoch", e->epoch, e->step, e->loss, exp(e->nll),
+                e->improved ? "  best" : "", time);
+        break;
+    case ATT_TRAINING_SHOWN:
+        print_shown(output, e);
+        break;
+    case ATT_TRAINING_FINISHED:
+        at_note(output, "finished after %" PRId64 " steps and %s: %s", e->step, time, e->text);
+        if (e->skipped) at_note(output, "%" PRId64 " updates were skipped; train.jsonl has their lines", e->skipped);
+        break;
+    case ATT_TRAINING_LOGGED:
+    case ATT_TRAINING_SAVED:
+        break;
+    }
+}
+
+static void report(void *user, const at_training_event *event)
+{
+    const reporter *r = user;
+    if (r->json && event->kind != ATT_TRAINING_STEP)
+        print_event_json(r->output, event);
+    else if (!r->json)
+        print_event(r->output, event);
+}
+
+static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
+{
+    at_training_plan p;
+    ATT_TRY(at_training_dry_run(s->training, &p, err));
+    if (s->json)
+        return at_print_json(&cli->output,
+                             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "pairs", (json_int_t)p.pairs,
+                                       "skipped", (json_int_t)p.skipped, "source_vocab", (json_int_t)p.source_vocab,
+                                       "target_vocab", (json_int_t)p.target_vocab, "parameters",
+                                       (json_int_t)p.parameters, "batches", (json_int_t)p.batches, "flop_per_step",
+                                       p.flop_per_step, "peak_bytes", (json_int_t)p.peak_bytes),
+                             err);
+    at_print(&cli->output, "sentence pairs   %" PRId64 " (%" PRId64 " skipped)\n", p.pairs, p.skipped);
+    at_print(&cli->output, "vocabulary       %" PRId64 " source, %" PRId64 " target\n", p.source_vocab, p.target_vocab);
+    at_print(&cli->output, "parameters       %" PRId64 "\n", p.parameters);
+    at_print(&cli->output, "batches an epoch %" PRId64 "\n", p.batches);
+    at_print(&cli->output, "GFLOP a step     %.1f\n", p.flop_per_step / 1e9);
+    at_print(&cli->output, "memory           %.0f MB\n", (double)p.peak_bytes / (1 << 20));
+    return ATT_OK;
+}
+
+static at_status run(at_cli *cli, void *state, at_error *err)
+{
+    const train_state *s = state;
+    if (s->dry_run) return print_plan(cli, s, err);
+    reporter r = {&cli->output, s->json};
+    const at_training_hooks hooks = {report, &r, cli->interrupted};
+    return at_training_run(s->training, &hooks, err);
+}
+
+static void close_state(void *state)
+{
+    train_state *s = state;
+    at_training_free(s->training);
+}
+
+const at_command at_cmd_train = {
+    .name = "train",
+    .summary = "train a model from text",
+    .description = "Trains a translator from parallel text. Options come from a recipe (a YAML file), from a preset, "
+                   "or from the command line, "
+                   "which overrides both.\n\n"
+                   "The run folder receives the log (train.jsonl), checkpoints and best.safetensors, the model to use. "
+                   "Ctrl-C saves and stops; the same "
+                   "command again continues the run, to the same bytes as if it had never been stopped.",
+    .examples = "attend train examples/multi30k/tiny.yaml\n"
+                "attend train examples/multi30k/tiny.yaml --seed 2 --run runs/second\n"
+                "attend train --preset tiny --source train.en --target train.de -o runs/first\n"
+                "attend train examples/multi30k/tiny.yaml --dry-run\n",
+    .positionals = positionals,
+    .options = options,
+    .state_size = sizeof(train_state),
+    .interruptible = true,
+    .bind = bind,
+    .prepare = prepare,
+    .run = run,
+    .close = close_state,
+};
