@@ -195,29 +195,33 @@ static at_status apply_settings(at_model *model, const at_run_spec *spec, at_err
 }
 
 /* What the tokenizers decide of a model's options, where its architecture has them. */
-static at_status set_vocabulary(at_bundle *bundle, at_error *err)
+static at_status set_vocabulary(at_model *model, const at_bundle *bundle, at_error *err)
 {
     char source[24], target[24];
     snprintf(source, sizeof source, "%d", at_tokenizer_size(bundle->source));
     snprintf(target, sizeof target, "%d", at_tokenizer_size(bundle->target));
     const at_setting decided[] = {{"source-vocab", source}, {"target-vocab", target}, {"tie-embeddings", "false"}};
     for (int i = 0; i < (bundle->source == bundle->target ? 2 : 3); i++) {
-        const at_option *row = at_option_find(bundle->model->arch->options, decided[i].name);
-        if (row) ATT_TRY(at_option_set(row, bundle->model->config, decided[i].value, row->name, err));
+        const at_option *row = at_option_find(model->arch->options, decided[i].name);
+        if (row) ATT_TRY(at_option_set(row, model->config, decided[i].value, row->name, err));
     }
     return ATT_OK;
 }
 
-/* A new model for the tokenizers at hand, with drawn weights. */
-static at_status make_model(at_bundle *bundle, const at_run_spec *spec, at_backend *be, at_error *err)
+/* The model that is asked for, configured for the tokenizers at hand and not built yet. */
+static at_status configure(at_model **model, const at_bundle *bundle, const at_run_spec *spec, at_backend *be, at_error *err)
 {
     const at_arch *arch = at_arch_find(spec->arch);
     if (arch == NULL) return at_fail(err, ATT_OPTION, "there is no architecture \"%s\"", spec->arch);
-    ATT_TRY(at_model_new(&bundle->model, arch, be, err));
-    ATT_TRY(apply_settings(bundle->model, spec, err));
-    ATT_TRY(set_vocabulary(bundle, err));
-    ATT_TRY(at_model_build(bundle->model, true, err));
-    return at_params_draw(&bundle->model->params, (uint64_t)spec->options->seed, err);
+    ATT_TRY(at_model_new(model, arch, be, err));
+    ATT_TRY(apply_settings(*model, spec, err));
+    return set_vocabulary(*model, bundle, err);
+}
+
+static at_status build_and_draw(at_model *model, const at_run_spec *spec, at_error *err)
+{
+    ATT_TRY(at_model_build(model, true, err));
+    return at_params_draw(&model->params, (uint64_t)spec->options->seed, err);
 }
 
 static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o, const corpus_paths *paths, at_error *err)
@@ -270,21 +274,26 @@ static at_status check_options(const at_run_spec *spec, at_error *err)
     return ATT_OK;
 }
 
-/* From the checkpoint, or from nothing. */
+/* From the checkpoint, or from nothing; either way the recipe must be the folder's. */
 static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, at_error *err)
 {
     char path[PATH_BYTES];
+    at_model *asked = NULL;
     snprintf(path, sizeof path, "%s/last.safetensors", spec->options->run);
     r->trainer.continued = at_path_exists(path);
-    if (r->trainer.continued) {
+    if (r->trainer.continued)
         ATT_TRY(at_checkpoint_open(&r->bundle, &r->trainer.progress, path, be, err));
-        ATT_TRY(apply_settings(r->bundle.model, spec, err)); /* for the comparison of recipes */
-    } else {
+    else
         ATT_TRY(make_tokenizers(&r->bundle, spec->options, &r->train_paths, err));
-        ATT_TRY(special_tokens(&r->bundle, err));
-        ATT_TRY(make_model(&r->bundle, spec, be, err));
+    ATT_TRY(special_tokens(&r->bundle, err));
+    at_status status = configure(&asked, &r->bundle, spec, be, err);
+    if (status == ATT_OK) status = settle_recipe(spec, asked, err);
+    if (r->trainer.continued || status != ATT_OK) {
+        at_model_free(asked);
+        return status;
     }
-    return settle_recipe(spec, r->bundle.model, err);
+    r->bundle.model = asked;
+    return build_and_draw(asked, spec, err);
 }
 
 static at_status open_log(run *r, const at_train_options *o, at_error *err)
@@ -359,7 +368,8 @@ static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_t
     ATT_TRY(corpus_paths_make(&r->valid_paths, o->valid_source, o->valid_target, "valid-", err));
     ATT_TRY(make_tokenizers(&r->bundle, o, &r->train_paths, err));
     ATT_TRY(special_tokens(&r->bundle, err));
-    ATT_TRY(make_model(&r->bundle, spec, be, err));
+    ATT_TRY(configure(&r->bundle.model, &r->bundle, spec, be, err));
+    ATT_TRY(build_and_draw(r->bundle.model, spec, err));
     ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_paths, err));
     plan->pairs = r->train_corpus.count;
     for (int i = 0; i < ATT_SKIP_KINDS; i++) plan->skipped += r->train_corpus.skipped[i];

@@ -1,0 +1,302 @@
+/* Training runs through the public API: learning, the same bytes for any number of threads, stop and resume, kill -9, refusals. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <attend/tools.h>
+#include <attend/train.h>
+#include <cmocka.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+static char folder[64]; /* of this process, removed at the end */
+
+static void must(at_status status, const at_error *error)
+{
+    if (status != ATT_OK) fail_msg("%s", error->text);
+}
+
+static const char *in_folder(char *path, const char *name)
+{
+    snprintf(path, 256, "%s/%s", folder, name);
+    return path;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    at_error error;
+    strcpy(folder, "/tmp/attend-train-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    const at_phrases_split split[] = {ATT_PHRASES_TRAIN, ATT_PHRASES_HELD_OUT};
+    for (int i = 0; i < 2; i++) {
+        char source[256], target[256];
+        const at_make_phrases_args args = {.source_path = in_folder(source, i ? "valid.zh" : "train.zh"),
+                                           .target_path = in_folder(target, i ? "valid.en" : "train.en"),
+                                           .source = ATT_PHRASES_ZH, .target = ATT_PHRASES_EN, .split = split[i], .pairs = i ? 40 : 600, .seed = 5};
+        must(at_make_phrases(&args, &error), &error);
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static void set(at_training *t, const char *name, const char *value)
+{
+    at_error error;
+    must(at_training_set(t, name, value, &error), &error);
+}
+
+/* A run small enough to take about a second. */
+static at_training *small_run(const char *run, const char *threads)
+{
+    static const char *const options[][2] = {
+        {"width", "32"}, {"ffn", "48"}, {"heads", "2"}, {"encoder-layers", "1"}, {"decoder-layers", "2"}, {"vocab-size", "500"},
+        {"shared-vocab", "no"}, {"batch-tokens", "256"}, {"accumulate", "2"}, {"steps", "40"}, {"validate-every", "10"}, {"warmup", "10"},
+        {"learning-rate", "0.003"}, {"dropout-attention", "0.1"}, {"dropout-ffn", "0.1"}, {"average", "3"}, {"keep", "1"}, {"save-minutes", "0.01"}};
+    char path[256];
+    at_error error;
+    at_training *t;
+    must(at_training_new(&t, &error), &error);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) set(t, options[i][0], options[i][1]);
+    set(t, "source", in_folder(path, "train.zh"));
+    set(t, "target", in_folder(path, "train.en"));
+    set(t, "valid-source", in_folder(path, "valid.zh"));
+    set(t, "valid-target", in_folder(path, "valid.en"));
+    set(t, "run", in_folder(path, run));
+    set(t, "threads", threads);
+    return t;
+}
+
+static void run_to_end(const char *run, const char *threads)
+{
+    at_error error;
+    at_training *t = small_run(run, threads);
+    must(at_training_run(t, NULL, &error), &error);
+    at_training_free(t);
+}
+
+static void assert_same_file(const char *run_a, const char *run_b, const char *name)
+{
+    char a[512], b[512];
+    at_error error;
+    at_buf first = {0}, second = {0};
+    snprintf(a, sizeof a, "%s/%s/%s", folder, run_a, name);
+    snprintf(b, sizeof b, "%s/%s/%s", folder, run_b, name);
+    must(at_file_read(a, &first, &error), &error);
+    must(at_file_read(b, &second, &error), &error);
+    assert_int_equal(first.len, second.len);
+    assert_memory_equal(first.data, second.data, first.len);
+    at_buf_free(&first);
+    at_buf_free(&second);
+}
+
+static void assert_same_run(const char *a, const char *b)
+{
+    static const char *const files[] = {"last.safetensors", "best.safetensors", "average.safetensors", "model-0004.safetensors"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) assert_same_file(a, b, files[i]);
+}
+
+static void test_threads_give_the_same_bytes(void **state)
+{
+    (void)state;
+    static const char *const threads[] = {"2", "3", "8", "16"};
+    run_to_end("one", "1");
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        run_to_end(threads[i], threads[i]);
+        assert_same_run("one", threads[i]);
+    }
+}
+
+typedef struct stopper {
+    int cancel;
+    int64_t at_step;
+} stopper;
+
+static void stop_at(void *user, const at_training_event *event)
+{
+    stopper *s = user;
+    if (event->kind == ATT_TRAINING_STEP && event->step == s->at_step) s->cancel = 1;
+}
+
+static void test_stop_and_resume(void **state)
+{
+    (void)state;
+    run_to_end("whole", "2");
+    for (int64_t step = 7; step < 40; step += 9) {
+        at_error error;
+        stopper s = {0, step};
+        const at_training_hooks hooks = {stop_at, &s, &s.cancel};
+        at_training *t = small_run("parts", "2");
+        assert_int_equal(at_training_run(t, &hooks, &error), ATT_CANCELLED);
+        at_training_free(t);
+    }
+    run_to_end("parts", "1");
+    assert_same_run("whole", "parts");
+}
+
+static void sleep_ms(long ms)
+{
+    const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+/* A child trains and is killed after some time; whatever it had written, the next one goes on. */
+static void test_kill_nine(void **state)
+{
+    (void)state;
+    uint64_t random = 0x9E3779B97F4A7C15u ^ (uint64_t)getpid();
+    run_to_end("undisturbed", "2");
+    for (int i = 0; i < 10; i++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            run_to_end("killed", "2");
+            _exit(0);
+        }
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        sleep_ms((long)(60 + (random >> 33) % 500));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    run_to_end("killed", "2");
+    assert_same_run("undisturbed", "killed");
+}
+
+typedef struct last_losses {
+    double first, last;
+    bool finished;
+} last_losses;
+
+static void keep_losses(void *user, const at_training_event *event)
+{
+    last_losses *l = user;
+    if (event->kind == ATT_TRAINING_VALIDATED && !event->averaged) {
+        if (l->first == 0) l->first = event->nll;
+        l->last = event->nll;
+    }
+    l->finished = l->finished || event->kind == ATT_TRAINING_FINISHED;
+}
+
+static void test_learns(void **state)
+{
+    (void)state;
+    at_error error;
+    last_losses losses = {0};
+    const at_training_hooks hooks = {keep_losses, &losses, NULL};
+    at_training *t = small_run("learns", "2");
+    set(t, "steps", "400");
+    set(t, "validate-every", "100");
+    set(t, "learning-rate", "0.01");
+    set(t, "width", "64");
+    must(at_training_run(t, &hooks, &error), &error);
+    at_training_free(t);
+    assert_true(losses.finished);
+    print_message("validation nll %.3f after a quarter, %.3f at the end\n", losses.first, losses.last);
+    assert_true(losses.last < 2.0 && losses.last < 0.7 * losses.first);
+}
+
+static void test_other_recipe_is_refused(void **state)
+{
+    (void)state;
+    at_error error;
+    run_to_end("fixed", "2");
+    at_training *t = small_run("fixed", "2");
+    set(t, "learning-rate", "0.004");
+    assert_int_equal(at_training_run(t, NULL, &error), ATT_OPTION);
+    assert_non_null(strstr(error.text, "learning-rate"));
+    at_training_free(t);
+    t = small_run("fixed", "2");
+    set(t, "width", "64");
+    assert_int_equal(at_training_run(t, NULL, &error), ATT_OPTION);
+    assert_non_null(strstr(error.text, "width"));
+    at_training_free(t);
+}
+
+static void test_finished_run_stays(void **state)
+{
+    (void)state;
+    run_to_end("done", "2");
+    run_to_end("copy", "2");
+    run_to_end("done", "2");
+    assert_same_run("done", "copy");
+}
+
+static void test_divergence_is_told(void **state)
+{
+    (void)state;
+    at_error error;
+    at_training *t = small_run("diverges", "2");
+    set(t, "learning-rate", "100");
+    set(t, "schedule", "constant");
+    set(t, "warmup", "0");
+    set(t, "eps", "0");
+    set(t, "steps", "4000");
+    set(t, "validate-every", "4000");
+    const at_status status = at_training_run(t, NULL, &error);
+    at_training_free(t);
+    if (status == ATT_OK) skip(); /* it never overflowed */
+    assert_int_equal(status, ATT_DIVERGED);
+    assert_non_null(strstr(error.text, "learning-rate"));
+}
+
+static void test_dry_run(void **state)
+{
+    (void)state;
+    at_error error;
+    at_training_plan plan;
+    char path[256];
+    at_training *t = small_run("never", "2");
+    must(at_training_dry_run(t, &plan, &error), &error);
+    at_training_free(t);
+    assert_int_equal(plan.pairs + plan.skipped, 600);
+    assert_true(plan.parameters > 10000 && plan.batches > 2);
+    assert_true(plan.flop_per_step > 6.0 * 256 * 10000);
+    assert_true(plan.peak_bytes > 16 * plan.parameters);
+    assert_false(at_path_exists(in_folder(path, "never")));
+}
+
+static void test_bad_options(void **state)
+{
+    (void)state;
+    at_error error;
+    at_training *t;
+    must(at_training_new(&t, &error), &error);
+    assert_int_equal(at_training_set(t, "learning-rat", "1", &error), ATT_OPTION);
+    assert_non_null(strstr(error.text, "learning-rate"));
+    assert_int_equal(at_training_set(t, "heads", "many", &error), ATT_OPTION);
+    assert_int_equal(at_training_run(t, NULL, &error), ATT_OPTION);
+    assert_int_equal(at_training_preset(t, "enormous", &error), ATT_OPTION);
+    must(at_training_preset(t, "tiny", &error), &error);
+    at_training_free(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_threads_give_the_same_bytes),
+        cmocka_unit_test(test_stop_and_resume),
+        cmocka_unit_test(test_kill_nine),
+        cmocka_unit_test(test_learns),
+        cmocka_unit_test(test_other_recipe_is_refused),
+        cmocka_unit_test(test_finished_run_stays),
+        cmocka_unit_test(test_divergence_is_told),
+        cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_bad_options),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
