@@ -3,7 +3,7 @@
  *   at_translator *t;
  *   at_error error;
  *   if (at_translator_open(&t, "best.safetensors", 0, &error) != ATT_OK) { puts(error.text); return 1; }
- *   at_translate(t, lines, count, NULL, on_translation, NULL, &error);
+ *   at_translate(t, lines, count, NULL, print_translation, NULL, &error);
  *   at_translator_free(t);
  *
  * Nothing here prints, exits or keeps state outside its objects. Several translators may work in several threads; one translator belongs
@@ -35,33 +35,37 @@ typedef struct at_line {
 typedef struct at_translate_args {
     int64_t beam;          /* hypotheses a sentence; 1: greedy */
     double length_penalty; /* exponent alpha of Wu et al. 2016, equation 14; 0: none */
-    double max_ratio;      /* at most max_ratio times the source's tokens + max_extra */
+    double max_ratio;      /* at most max_ratio times the source's tokens + max_extra, end tokens counted */
     int64_t max_extra;
     int64_t batch;              /* sentences a batch */
+    int64_t first_line;         /* number of the first line in messages */
     const volatile int *cancel; /* raised by the caller: ATT_CANCELLED; may be NULL */
 } at_translate_args;
 
-/* beam 4, length_penalty 0.6, max_ratio 2, max_extra 20, batch 64. */
+/* beam 4, length_penalty 0.6, max_ratio 2, max_extra 20, batch 64, first_line 1. */
 at_translate_args at_translate_defaults(void);
 
 typedef struct at_translation {
-    int64_t line;     /* from 0 */
-    const char *text; /* UTF-8, NUL-terminated; valid during the call */
-    double score;     /* log-probability after the length penalty */
-    double log_prob;  /* sum over tokens, end token included, nats */
-    int64_t tokens, source_tokens, unknown_tokens; /* pieces; unknown ones of the source */
-    bool empty;     /* the line had no text */
+    char *text;      /* UTF-8, NUL-terminated; `len` bytes, which may hold NUL themselves */
+    size_t len;
+    double log_prob; /* sum over tokens, end token included, nats; 0 for an empty line */
+    double score;    /* log_prob after the length penalty */
+    int64_t tokens;  /* pieces of the output, end token left out */
+    int64_t source_tokens;  /* likewise of the line */
+    int64_t unknown_tokens; /* of the line's, those outside the vocabulary */
     bool truncated; /* the length limit cut it */
     bool looped;    /* it ends in a repetition */
-    bool invalid;   /* the line was no valid UTF-8: bad bytes were read as U+FFFD */
+    bool empty;     /* the line has no tokens */
+    bool mended;    /* the line was no valid UTF-8: bad bytes were read as U+FFFD */
 } at_translation;
 
-/* Called once a line, in order, as soon as order allows. Returning false stops with ATT_CANCELLED. */
-typedef bool at_translation_fn(void *user, const at_translation *translation);
+/* Called once a line, in order, as soon as order allows; index counts from 0, the translation belongs to the caller of the function. A
+ * status other than ATT_OK (with err filled) ends the work and is returned by at_translate(). */
+typedef at_status at_translated_fn(void *arg, int64_t index, const at_translation *translation, at_error *err);
 
-/* args NULL: the defaults. */
-at_status at_translate(at_translator *translator, const at_line *lines, size_t count, const at_translate_args *args, at_translation_fn *each,
-                       void *user, at_error *err);
+/* args NULL: the defaults. ATT_INPUT: a line is longer than the positions of a model that learned them. */
+at_status at_translate(at_translator *translator, const at_line *lines, int64_t count, const at_translate_args *args, at_translated_fn *each,
+                       void *arg, at_error *err);
 
 /* A picture of attention: one self-contained HTML page (SVG and a few lines of script) with cross-attention, the encoder's and the decoder's
  * self-attention of every layer and head for `text` and its translation (or `target` when not NULL). *html is malloc'ed. */

@@ -20,10 +20,14 @@ ATT_INLINE void store(float *p, int64_t at, int64_t n, at_vf v)
         at_vstore_part(p + at, v, n - at);
 }
 
-/* tanh(x) = 1 - 2 / (e^2x + 1) */
-ATT_INLINE at_vf vtanh(at_vf x)
+/* tanh(x) = (1 - e) / (1 + e) with the sign of x, e = e^(-2|x|); slope receives 1 - tanh(x)^2 = 4 e / (1 + e)^2, which does not
+ * cancel where it is small. */
+ATT_INLINE at_vf vtanh(at_vf x, at_vf *slope)
 {
-    return at_vset(1.0f) - at_vset(2.0f) / (at_vexp(x + x) + at_vset(1.0f));
+    const at_vi sign = (at_vi)x & (int32_t)0x80000000;
+    const at_vf one = at_vset(1.0f), a = (at_vf)((at_vi)x ^ sign), e = at_vexp(at_vset(-2.0f) * a), inverse = one / (one + e);
+    *slope = at_vset(4.0f) * e * inverse * inverse;
+    return (at_vf)((at_vi)((one - e) * inverse) | sign);
 }
 
 /* sqrt(2/pi) (x + 0.044715 x^3) */
@@ -39,7 +43,10 @@ ATT_INLINE at_vf act_value(at_vf x, at_act act)
     case ATT_ACT_NONE: return x;
     case ATT_ACT_RELU: return at_vselect(x > at_vset(0.0f), x, at_vset(0.0f));
     case ATT_ACT_GELU: return half * x * (one + at_verf(x * at_vset(0.7071067811865476f)));
-    case ATT_ACT_GELU_TANH: return half * x * (one + vtanh(gelu_inner(x)));
+    case ATT_ACT_GELU_TANH: {
+        at_vf unused;
+        return half * x * (one + vtanh(gelu_inner(x), &unused));
+    }
     case ATT_ACT_SWISH: return x * at_vsigmoid(x);
     }
     return x;
@@ -57,9 +64,10 @@ ATT_INLINE at_vf act_slope(at_vf z, at_act act)
         return half * (one + at_verf(z * at_vset(0.7071067811865476f))) + z * density;
     }
     case ATT_ACT_GELU_TANH: {
-        const at_vf t = vtanh(gelu_inner(z));
+        at_vf t_slope;
+        const at_vf t = vtanh(gelu_inner(z), &t_slope);
         const at_vf inner = at_vset(0.7978845608028654f) * (one + at_vset(3 * 0.044715f) * z * z);
-        return half * (one + t) + half * z * (one - t * t) * inner;
+        return half * (one + t) + half * z * t_slope * inner;
     }
     case ATT_ACT_SWISH: {
         const at_vf s = at_vsigmoid(z);

@@ -17,7 +17,7 @@
 #include "base/arena.h"
 #include "tape/tensor.h"
 
-enum { ATT_RECORD_IN = 4 };
+enum { ATT_RECORD_IN = 4, ATT_SPARE_TENSORS = 32 };
 
 typedef struct at_ctx at_ctx;
 typedef struct at_record at_record;
@@ -57,6 +57,8 @@ struct at_ctx {
     bool training;  /* dropout is on */
     uint64_t rng;   /* key of this micro-batch */
     uint64_t draws; /* number of ops that drew from it: gives each its own key */
+    at_tensor spare[ATT_SPARE_TENSORS]; /* handed out in turn once memory is lacking, so that callers get shapes to go on with */
+    unsigned spares;
 };
 
 void at_ctx_init(at_ctx *ctx, at_backend *be);
@@ -73,8 +75,8 @@ float *at_ctx_floats(at_ctx *ctx, int64_t floats);
 /* Host memory of this step. */
 void *at_ctx_host(at_ctx *ctx, size_t bytes);
 
-/* An activation (rows, width); needs_grad is set by at_push. Never NULL: without memory a static tensor of no elements could be
- * mistaken for a result, so the context's failed flag is raised and data is NULL. */
+/* An activation (rows, width); needs_grad is set by at_push. Never NULL: without memory the context's failed flag is raised and
+ * data is NULL. */
 at_tensor *at_tensor_new(at_ctx *ctx, int64_t rows, int64_t width);
 /* A tensor over memory that lives elsewhere (caches, constant tables), without gradient. */
 at_tensor *at_tensor_wrap(at_ctx *ctx, float *data, int64_t rows, int64_t width);

@@ -1,0 +1,123 @@
+/* Tools beside models: scores of translations, made-up parallel text, a look into model files, facts about the build.
+ *
+ * Paths may be plain or gzipped where text is read, and "-" is standard input. Nothing here needs a model or keeps
+ * state; every function may be called from several threads at once. Read first: status.h. */
+#ifndef ATTEND_TOOLS_H
+#define ATTEND_TOOLS_H
+
+#include <attend/status.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- scores ---- */
+
+/* How BLEU cuts a line into tokens; sacreBLEU's tokenizers of these names. */
+typedef enum at_evaluate_tokenize { ATT_EVALUATE_13A, ATT_EVALUATE_ZH, ATT_EVALUATE_NONE } at_evaluate_tokenize;
+
+typedef struct at_evaluate_args {
+    const char *hypotheses;        /* path: one translation a line */
+    const char *references;        /* path: as many lines */
+    bool bleu, chrf, exact;        /* which scores */
+    at_evaluate_tokenize tokenize; /* BLEU only */
+    bool lowercase;
+} at_evaluate_args;
+
+typedef struct at_scores {
+    int64_t lines;
+    double bleu;                                 /* 0 .. 100 */
+    double precisions[4];                        /* percent, n-grams of 1 .. 4 tokens */
+    double brevity_penalty;                      /* 0 .. 1 */
+    int64_t hypothesis_length, reference_length; /* tokens */
+    double chrf;                                 /* 0 .. 100 */
+    double exact;                                /* percent of lines that equal their reference */
+} at_scores;
+
+/* Corpus scores with sacreBLEU's numbers; those not asked for are 0. ATT_INPUT: files of unequal length or without
+ * lines. */
+at_status at_evaluate(const at_evaluate_args *args, at_scores *scores, at_error *err);
+
+/* ---- made-up parallel text ---- */
+
+typedef enum at_phrases_language { ATT_PHRASES_ZH, ATT_PHRASES_DE, ATT_PHRASES_EN } at_phrases_language;
+
+/* The held-out part, about one sentence in ten, has combinations of words that the training part never has; a sentence
+ * is always on the same side, whatever the seed. */
+typedef enum at_phrases_split { ATT_PHRASES_ALL, ATT_PHRASES_TRAIN, ATT_PHRASES_HELD_OUT } at_phrases_split;
+
+typedef struct at_make_phrases_args {
+    const char *source_path, *target_path; /* written whole or not at all */
+    at_phrases_language source, target;
+    at_phrases_split split;
+    int64_t pairs;
+    uint64_t seed;
+    bool distinct;              /* no source sentence twice */
+    const volatile int *cancel; /* raised by the caller to stop: ATT_CANCELLED, nothing is written; may be NULL */
+} at_make_phrases_args;
+
+/* Two files, parallel line by line; the same arguments give the same bytes. ATT_OPTION: the two languages are one, or
+ * there are not so many distinct sentences. */
+at_status at_make_phrases(const at_make_phrases_args *args, at_error *err);
+
+/* ---- model files ---- */
+
+typedef struct at_inspected_option {
+    const char *name, *value;
+} at_inspected_option;
+
+typedef struct at_inspected_tensor {
+    const char *name;
+    const char *dtype; /* "F32" */
+    int rank;
+    int64_t dim[8]; /* outermost first */
+    uint64_t bytes;
+} at_inspected_tensor;
+
+/* What a model file holds. Texts belong to it. */
+typedef struct at_inspection {
+    const char *architecture; /* NULL: weights of another program, without options, vocabulary and tokens */
+    const at_inspected_option *options;
+    size_t option_count;
+    const at_inspected_tensor *tensors; /* of the weights */
+    size_t tensor_count;
+    uint64_t parameters;            /* numbers in them */
+    int64_t vocabulary[2];          /* pieces for source and target; 0: no tokenizer in the file */
+    bool shared_vocabulary;         /* the target uses the source's */
+    int32_t target_start, eos, pad; /* token ids; pad -1: none */
+    bool training_state;            /* optimizer moments are there: training can go on from this file */
+    uint64_t file_bytes;
+    bool hashed;      /* attend's checksum is there, and right */
+    const char *info; /* JSON: where the model came from; "{}" when nothing is known */
+} at_inspection;
+
+/* Reads any safetensors file; attend's are checked to the last bit. */
+at_status at_inspect(at_inspection **inspection, const char *path, at_error *err);
+void at_inspection_free(at_inspection *inspection); /* NULL is fine */
+
+/* ---- this build ---- */
+
+const char *at_version(void); /* "0.1.0" */
+
+/* The instruction set that products run on: the best that this processor has, or the one that the environment variable
+ * ATTEND_ISA names. ATT_UNSUPPORTED: the processor lacks that one. */
+at_status at_instruction_set(const char **name, at_error *err);
+/* All that this processor runs, the best last; returns how many (at most max). */
+int at_instruction_sets(const char **names, int max);
+
+typedef struct at_library {
+    const char *name;
+    char version[24]; /* empty when the library doesn't tell */
+} at_library;
+
+/* The libraries that this build uses, with the versions found at run time; returns how many (at most max). */
+int at_libraries(at_library *list, int max);
+const char *at_compiler(void); /* "gcc 12.2.0" */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,26 @@
+/* A model that computes, with its tokenizers: what training, decoding and scoring stand on. */
+#ifndef ATT_INFER_BUNDLE_H
+#define ATT_INFER_BUNDLE_H
+
+#include "format/stored_model.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+typedef struct at_bundle {
+    at_model *model;
+    at_tokenizer *source, *target; /* the same pointer when shared; both NULL for a model without text */
+    at_stored_tokens tokens;
+    char *info; /* JSON text, malloc'ed */
+} at_bundle;
+
+/* Builds the model that `stored` describes and loads its weights (every parameter must be there with its shape, and no other).
+ * name is used in messages. The stored model may be closed afterwards. */
+at_status at_bundle_make(at_bundle *bundle, const at_stored_model *stored, const char *name, at_backend *be, bool training, at_error *err);
+/* at_stored_model_open and at_bundle_make in one. */
+at_status at_bundle_open(at_bundle *bundle, const char *path, at_backend *be, bool training, at_error *err);
+void at_bundle_free(at_bundle *bundle);
+/* Writes the bundle with the given weights block (layout of model->params; NULL: the model's own) and extras. */
+at_status at_bundle_save(const at_bundle *bundle, const char *path, const float *weights, const at_stored_tensor *extra, size_t extra_count,
+                         const at_metadata *metadata, size_t metadata_count, at_error *err);
+
+#endif

@@ -1,0 +1,330 @@
+/* Lines in, lines out: order, batches, windows, empty and broken lines, messages, cancelling. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "infer/translate.h"
+#include "model/transformer.h"
+#include "nn/positions.h"
+
+enum { COUNT = 40 };
+
+static const char *const words[] = {"haus", "garten", "baum", "katze", "hund", "rot", "blau", "gross"};
+
+typedef struct fixture {
+    at_backend *be;
+    at_bundle bundle;
+    char texts[COUNT][200];
+    at_line lines[COUNT];
+} fixture;
+
+static void must(at_status status, const at_error *err)
+{
+    if (status != ATT_OK) fail_msg("%s", err->text);
+}
+
+static at_tokenizer *train_tokenizer(void)
+{
+    char path[] = "/tmp/attend-translate-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    FILE *out = fdopen(fd, "w");
+    for (uint64_t i = 0; i < 300; i++) {
+        for (uint64_t k = 0; k < 6; k++) fprintf(out, "%s ", words[at_rng_below(i, k, 8)]);
+        fputc('\n', out);
+    }
+    assert_int_equal(fclose(out), 0);
+    const char *const paths = path;
+    const at_tokenizer_spec spec = {
+        .paths = &paths, .path_count = 1, .vocab_size = 50, .model = ATT_SUBWORD_UNIGRAM, .character_coverage = 1};
+    at_buf model = {0};
+    at_error err;
+    at_tokenizer *tokenizer = NULL;
+    must(at_tokenizer_train(&spec, &model, &err), &err);
+    must(at_tokenizer_open(&tokenizer, model.data, model.len, "test", &err), &err);
+    at_buf_free(&model);
+    unlink(path);
+    return tokenizer;
+}
+
+static void make_model(at_bundle *bundle, at_backend *be, int64_t max_positions)
+{
+    at_error err;
+    must(at_model_new(&bundle->model, at_arch_find("transformer"), be, &err), &err);
+    at_transformer_config *c = bundle->model->config;
+    c->source_vocab = c->target_vocab = at_tokenizer_size(bundle->source);
+    c->encoder_layers = c->decoder_layers = 1;
+    c->width = 16;
+    c->heads = 2;
+    c->ffn = 24;
+    if (max_positions > 0) {
+        c->positions = ATT_POSITIONS_LEARNED;
+        c->max_positions = max_positions;
+    }
+    must(at_model_build(bundle->model, false, &err), &err);
+    must(at_params_draw(&bundle->model->params, 21, &err), &err);
+    const at_tokenizer *t = bundle->source;
+    bundle->tokens =
+        (at_stored_tokens){.target_start = at_tokenizer_bos(t), .eos = at_tokenizer_eos(t), .pad = at_tokenizer_pad(t)};
+}
+
+/* Lines of 1 to 9 words; every seventh is empty, every eleventh white space. */
+static void write_lines(fixture *f)
+{
+    for (uint64_t i = 0; i < COUNT; i++) {
+        char *text = f->texts[i];
+        if (i % 11 == 5) strcpy(text, " \t ");
+        for (uint64_t k = 0; i % 7 != 3 && i % 11 != 5 && k <= at_rng_below(1, i, 9); k++)
+            sprintf(text + strlen(text), "%s%s", k ? " " : "", words[at_rng_below(2 + i, k, 8)]);
+        f->lines[i] = (at_line){text, strlen(text)};
+    }
+}
+
+static int make_fixture(void **state)
+{
+    fixture *f = calloc(1, sizeof *f);
+    at_error err;
+    must(at_cpu_backend_new(&f->be, 2, NULL, &err), &err);
+    f->bundle.source = f->bundle.target = train_tokenizer();
+    make_model(&f->bundle, f->be, 0);
+    write_lines(f);
+    *state = f;
+    return 0;
+}
+
+static int drop_fixture(void **state)
+{
+    fixture *f = *state;
+    at_bundle_free(&f->bundle);
+    f->be->free(f->be);
+    free(f);
+    return 0;
+}
+
+static const at_translate_options plain = {.search = {.beam = 3, .alpha = 0.6, .max_ratio = 2, .max_extra = 4},
+                                           .batch_sentences = 8};
+
+static void translate(const fixture *f, const at_line *lines, int64_t count, const at_translate_options *options,
+                      at_translation *out)
+{
+    at_error err;
+    must(at_translate_lines(&f->bundle, lines, count, options, out, &err), &err);
+}
+
+static void free_all(at_translation *out, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++) at_translation_free(&out[i]);
+}
+
+static void expect_same(const at_translation *a, const at_translation *b)
+{
+    assert_int_equal(a->len, b->len);
+    assert_memory_equal(a->text, b->text, a->len + 1);
+    assert_memory_equal(&a->score, &b->score, sizeof a->score);
+    assert_memory_equal(&a->log_prob, &b->log_prob, sizeof a->log_prob);
+    assert_int_equal(a->tokens, b->tokens);
+    assert_int_equal(a->source_tokens, b->source_tokens);
+    assert_int_equal(a->truncated, b->truncated);
+    assert_int_equal(a->empty, b->empty);
+}
+
+static void order_is_restored(void **state)
+{
+    const fixture *f = *state;
+    static const struct {
+        int64_t tokens, sentences, window;
+    } cases[] = {{0, 0, 0},  {0, 1, 0},  {1, 0, 0}, {30, 0, 0},   {100, 5, 0},
+                 {0, 6, 10}, {25, 0, 7}, {0, 3, 1}, {0, 100, 100}};
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        at_translate_options options = plain;
+        at_translation out[COUNT], alone;
+        options.batch_tokens = cases[c].tokens;
+        options.batch_sentences = cases[c].sentences;
+        options.window = cases[c].window;
+        translate(f, f->lines, COUNT, &options, out);
+        for (int i = 0; i < COUNT; i++) {
+            translate(f, &f->lines[i], 1, &plain, &alone);
+            expect_same(&out[i], &alone);
+            at_translation_free(&alone);
+        }
+        free_all(out, COUNT);
+    }
+}
+
+static void empty_lines_stay_empty(void **state)
+{
+    const fixture *f = *state;
+    at_translation out[COUNT];
+    translate(f, f->lines, COUNT, &plain, out);
+    for (int i = 0; i < COUNT; i++) {
+        const bool empty = i % 7 == 3 || i % 11 == 5;
+        assert_int_equal(out[i].empty, empty);
+        assert_int_equal(out[i].text[out[i].len], '\0');
+        if (empty)
+            assert_true(out[i].len == 0 && out[i].tokens == 0 && out[i].source_tokens == 0 && out[i].score == 0);
+        else
+            assert_true(out[i].source_tokens > 0 && out[i].score < 0 && out[i].log_prob < 0);
+    }
+    free_all(out, COUNT);
+    const at_line nothing[] = {{NULL, 0}, {"", 0}};
+    translate(f, nothing, 2, &plain, out);
+    assert_true(out[0].empty && out[1].empty);
+    free_all(out, 2);
+    assert_int_equal(at_translate_lines(&f->bundle, NULL, 0, &plain, NULL, NULL), ATT_OK);
+}
+
+/* The record against the tokenizer and the search. */
+static void records_tell_what_was_done(void **state)
+{
+    const fixture *f = *state;
+    at_ids ids = {0};
+    at_buf text = {0};
+    at_hypothesis best;
+    at_translation out;
+    at_error err;
+    const at_line line = {"katze xyz haus", 14};
+    must(at_tokenizer_encode(f->bundle.source, line.data, line.len, &ids, &err), &err);
+    int64_t unknown = 0;
+    for (size_t i = 0; i < ids.len; i++) unknown += ids.data[i] == at_tokenizer_unk(f->bundle.source);
+    must(at_ids_push(&ids, f->bundle.tokens.eos, &err), &err);
+    const at_packed packed = {1, (const int64_t[]){0, (int64_t)ids.len}, ids.data};
+    must(at_search(&f->bundle, &packed, &plain.search, &best, &err), &err);
+    must(at_tokenizer_decode(f->bundle.target, best.ids, (size_t)best.count, &text, &err), &err);
+
+    translate(f, &line, 1, &plain, &out);
+    assert_int_equal(out.len, text.len);
+    assert_memory_equal(out.text, text.data, text.len);
+    assert_int_equal(out.source_tokens, ids.len - 1);
+    assert_int_equal(out.unknown_tokens, unknown);
+    assert_true(unknown > 0);
+    assert_int_equal(out.tokens, best.count);
+    assert_true(out.score == best.score && out.log_prob == best.log_prob);
+    assert_true(out.truncated == best.truncated && out.looped == best.looped);
+    assert_false(out.mended || out.empty);
+    at_translation_free(&out);
+    at_hypothesis_free(&best);
+    at_ids_free(&ids);
+    at_buf_free(&text);
+}
+
+static void broken_text_is_mended(void **state)
+{
+    const fixture *f = *state;
+    const at_line lines[] = {{"haus \xFF rot \xC3", 12},
+                             {"haus \xEF\xBF\xBD rot \xEF\xBF\xBD", 16},
+                             {"\x80", 1},
+                             {"haus\0rot", 8},
+                             {"rot\0", 4},
+                             {"\0\0", 2}};
+    at_translation out[6];
+    translate(f, lines, 6, &plain, out);
+    expect_same(&out[0], &out[1]);
+    assert_true(out[0].mended && out[2].mended);
+    assert_false(out[1].mended || out[3].mended || out[4].mended || out[5].mended);
+    assert_int_equal(out[0].unknown_tokens, out[1].unknown_tokens);
+    assert_true(out[3].source_tokens > 0 && out[4].source_tokens > 0);
+    free_all(out, 6);
+}
+
+typedef struct seen {
+    int64_t next, stop_at;
+    at_translation *out;
+    int *cancel;
+} seen;
+
+static at_status see(void *arg, int64_t index, const at_translation *translation, at_error *err)
+{
+    seen *s = arg;
+    assert_int_equal(index, s->next);
+    s->next++;
+    assert_ptr_equal(translation, &s->out[index]);
+    assert_non_null(translation->text);
+    if (index != s->stop_at) return ATT_OK;
+    if (s->cancel == NULL) return at_fail(err, ATT_IO, "can't write line %d", (int)index);
+    *s->cancel = 1;
+    return ATT_OK;
+}
+
+static void results_come_in_order(void **state)
+{
+    const fixture *f = *state;
+    at_translation out[COUNT];
+    for (int64_t window = 0; window < 12; window += 4) {
+        seen s = {0, -1, out, NULL};
+        at_translate_options options = plain;
+        options.each = see;
+        options.arg = &s;
+        options.window = window;
+        translate(f, f->lines, COUNT, &options, out);
+        assert_int_equal(s.next, COUNT);
+        free_all(out, COUNT);
+    }
+}
+
+static void callback_and_flag_stop_it(void **state)
+{
+    const fixture *f = *state;
+    at_translation out[COUNT];
+    at_error err;
+    at_translate_options options = plain;
+    seen s = {0, 9, out, NULL};
+    options.each = see;
+    options.arg = &s;
+    options.window = 8;
+    assert_int_equal(at_translate_lines(&f->bundle, f->lines, COUNT, &options, out, &err), ATT_IO);
+    assert_string_equal(err.text, "can't write line 9");
+    assert_int_equal(s.next, 10);
+    for (int i = 0; i < COUNT; i++) assert_null(out[i].text);
+
+    int cancel = 0;
+    s = (seen){0, 9, out, &cancel};
+    options.search.cancel = &cancel;
+    assert_int_equal(at_translate_lines(&f->bundle, f->lines, COUNT, &options, out, &err), ATT_CANCELLED);
+    assert_int_equal(s.next, 16); /* the window was done */
+    for (int i = 0; i < COUNT; i++) assert_null(out[i].text);
+    s = (seen){0, -1, out, NULL};
+    assert_int_equal(at_translate_lines(&f->bundle, f->lines, COUNT, &options, out, &err), ATT_CANCELLED);
+    assert_int_equal(s.next, 0);
+}
+
+static void long_lines_are_named(void **state)
+{
+    const fixture *f = *state;
+    at_bundle bundle = {.source = f->bundle.source, .target = f->bundle.target};
+    at_translation out[3];
+    at_error err;
+    at_ids ids = {0};
+    must(at_tokenizer_encode(bundle.source, "haus haus haus", 14, &ids, &err), &err);
+    make_model(&bundle, f->be, (int64_t)ids.len + 1);
+    const at_line lines[] = {{"haus", 4}, {"haus haus haus", 14}, {"haus haus haus haus", 19}};
+    at_translate_options options = plain;
+    options.first_line = 101;
+    must(at_translate_lines(&bundle, lines, 2, &options, out, &err), &err);
+    free_all(out, 2);
+    assert_int_equal(at_translate_lines(&bundle, lines, 3, &options, out, &err), ATT_INPUT);
+    assert_memory_equal(err.text, "line 103: ", 10);
+    at_ids_free(&ids);
+    at_model_free(bundle.model);
+    bundle.model = f->bundle.model;
+    bundle.target = NULL;
+    assert_int_equal(at_translate_lines(&bundle, lines, 1, &options, out, &err), ATT_OPTION);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(order_is_restored),          cmocka_unit_test(empty_lines_stay_empty),
+        cmocka_unit_test(records_tell_what_was_done), cmocka_unit_test(broken_text_is_mended),
+        cmocka_unit_test(results_come_in_order),      cmocka_unit_test(callback_and_flag_stop_it),
+        cmocka_unit_test(long_lines_are_named),
+    };
+    return cmocka_run_group_tests(tests, make_fixture, drop_fixture);
+}
