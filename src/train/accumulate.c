@@ -32,7 +32,7 @@ at_status at_accumulate(at_ctx *ctx, const at_model *model, at_batcher *batcher,
     return ATT_OK;
 }
 
-at_status at_sum_loss(const at_model *model, at_batcher *batcher, float smoothing, const volatile int *cancel, at_loss *sum, at_error *err)
+at_status at_sum_loss(const at_model *model, at_batcher *batcher, float smoothing, at_loss *sum, at_error *err)
 {
     int64_t batches;
     ATT_TRY(at_batcher_start(batcher, 0, &batches, err));
@@ -42,8 +42,7 @@ at_status at_sum_loss(const at_model *model, at_batcher *batcher, float smoothin
     at_status status = ATT_OK;
     for (int64_t i = 0; i < batches && status == ATT_OK; i++) {
         at_pair_batch batch;
-        if (cancel && *cancel) status = at_fail(err, ATT_CANCELLED, "interrupted");
-        if (status == ATT_OK) status = at_batcher_get(batcher, i, &batch, err);
+        status = at_batcher_get(batcher, i, &batch, err);
         if (status != ATT_OK) break;
         at_ctx_begin(&ctx, false, false, 0);
         const at_loss loss = model->arch->loss(&ctx, model, &batch, smoothing, 0);

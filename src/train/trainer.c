@@ -11,6 +11,7 @@
 #include "base/rng.h"
 #include "train/accumulate.h"
 #include "train/schedule.h"
+#include "train/show.h"
 
 /* After so many updates in a row without a finite gradient the weights are beyond repair. */
 enum { SKIPS_IN_A_ROW = 20, PATH_BYTES = 4096 };
@@ -31,7 +32,7 @@ static bool cancelled(const volatile int *cancel)
 typedef struct session {
     at_trainer *t;
     at_ctx ctx;
-    double started, saved_at, logged_at; /* clock */
+    double started, saved_at, shown_at; /* clock */
     double seconds_before;               /* trained by earlier sessions */
     int64_t batches;                     /* of this epoch */
     int64_t session_tokens;
@@ -211,13 +212,14 @@ static at_status log_validation(session *s, const at_loss *sum, bool improved, i
     return at_train_log_add(s->t->log, line, err);
 }
 
+/* Validation is not interruptible: it takes seconds, and a checkpoint taken inside it would have to remember that it is due. */
 static at_status validate(session *s, at_error *err)
 {
     at_trainer *t = s->t;
     at_progress *p = &t->progress;
     at_loss sum;
     char path[PATH_BYTES];
-    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, t->hooks->cancel, &sum, err));
+    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, &sum, err));
     const double loss = sum.loss / (double)sum.tokens;
     const bool improved = p->validations == 0 || loss < p->best_loss;
     p->validations++;
@@ -256,7 +258,7 @@ static at_status save_average(session *s, int64_t count, at_error *err)
     at_trainer *t = s->t;
     at_loss sum;
     char path[PATH_BYTES];
-    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, t->hooks->cancel, &sum, err));
+    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, &sum, err));
     const bool improved = sum.loss / (double)sum.tokens < t->progress.best_loss;
     ATT_TRY(set_info(s, &sum, count, err));
     path_in_run(s, path, "average.safetensors");
@@ -304,6 +306,19 @@ static at_status average(session *s, at_error *err)
     return status;
 }
 
+static void report_shown(void *arg, const char *text)
+{
+    report(arg, (at_training_event){.kind = ATT_TRAINING_SHOWN, .text = text});
+}
+
+static at_status show(session *s, at_error *err)
+{
+    const at_train_options *o = s->t->options;
+    if (o->show == NULL || now() - s->shown_at < o->show_seconds) return ATT_OK;
+    s->shown_at = now();
+    return at_show(s->t->bundle, o->show, report_shown, s, err);
+}
+
 /* Why training is over, or NULL. */
 static const char *reason_to_stop(const session *s)
 {
@@ -341,6 +356,7 @@ static at_status after_update(session *s, at_error *err)
                                .tokens_per_s = elapsed > 0 ? (double)s->session_tokens / elapsed : 0,
                                .seconds_left = seconds_left(s)});
     if (p->step % o->log_every == 0) ATT_TRY(log_means(s, err));
+    ATT_TRY(show(s, err));
     if (o->validate_every > 0 && p->step % o->validate_every == 0) return end_of_interval(s, err);
     return now() - s->saved_at >= 60 * o->save_minutes ? save_checkpoint(s, err) : ATT_OK;
 }
@@ -382,7 +398,7 @@ static at_status finish(session *s, const char *why, at_error *err)
 at_status at_trainer_run(at_trainer *t, at_error *err)
 {
     session s = {.t = t, .started = now(), .seconds_before = t->seconds_before};
-    s.saved_at = s.started;
+    s.saved_at = s.shown_at = s.started;
     report(&s, (at_training_event){.kind = ATT_TRAINING_STARTED});
     if (t->progress.finished) {
         report(&s, (at_training_event){.kind = ATT_TRAINING_FINISHED, .text = "this run was finished before"});
