@@ -271,7 +271,8 @@ static const struct nasty {
     {"</title></text>&amp;", "</title></text>&amp;", "&lt;/title&gt;&lt;/text&gt;&amp;amp;"},
     {"\"'\\", "\"'\\", "&quot;&#39;\\"},
     {"\xFF\xFE", BAD BAD, BAD BAD},
-    {"\xE4\xB8", BAD BAD, BAD BAD},             /* a cut character */
+    {"\xE4\xB8", BAD BAD, BAD BAD}, /* a cut character */
+    {"\xE0\x80\xAF\xC0", BAD BAD BAD BAD, BAD},
     {"\xC0\xAF", BAD BAD, BAD BAD},             /* over-long */
     {"\xED\xA0\x80", BAD BAD BAD, BAD BAD},     /* a surrogate */
     {"\xF4\x90\x80\x80", BAD BAD BAD BAD, BAD}, /* beyond Unicode */
@@ -396,6 +397,7 @@ static at_bundle make_bundle(at_backend *be, const char *path, bool training, at
     c->norm = norm;
     c->positions = positions;
     c->max_positions = 64;
+    c->output_bias = true;
     must(at_model_build(bundle.model, training, &err), &err);
     must(at_params_draw(&bundle.model->params, 7, &err), &err);
     return bundle;
@@ -504,7 +506,7 @@ static void assert_distributions(const at_look_result *r)
 
 /* The forced pass says of the search's pieces what the search said, whatever the model; its own search finds the same.
  */
-static void assert_like_search(const at_bundle *bundle, const char *text)
+static void assert_like_search(const at_bundle *bundle, const char *text, bool truncated)
 {
     at_error err;
     at_look_result r;
@@ -519,7 +521,9 @@ static void assert_like_search(const at_bundle *bundle, const char *text)
     const at_packed source = {1, offset, ids.data};
     const at_search_options options = {.beam = 4, .alpha = 0.6, .max_ratio = 2, .max_extra = 20};
     must(at_search(bundle, &source, &options, &best, &err), &err);
-    assert_int_equal(r.target_count, best.count + !best.truncated);
+    assert_true(best.truncated == truncated && r.truncated == truncated);
+    assert_int_equal(r.target_count, best.count + !truncated);
+    assert_in_range(r.likeliest, 1, r.target_count);
     assert_memory_equal(r.written_ids, best.ids, (size_t)best.count * sizeof *best.ids);
     assert_true(r.search_log_prob == best.log_prob);
     assert_int_equal(r.source_count, ids.len);
@@ -528,16 +532,28 @@ static void assert_like_search(const at_bundle *bundle, const char *text)
     at_look_free(&r);
 }
 
+/* Never ends by itself, and would write padding if the search let it. */
+static at_bundle make_endless(fixture *f, at_norm_place norm, int positions)
+{
+    at_bundle bundle = make_bundle(f->translator.be, f->text, false, norm, positions);
+    if (positions == 4) bundle.tokens.pad = 9;
+    float *bias = at_params_find(&bundle.model->params, "output.bias")->data;
+    bias[bundle.tokens.eos] = -30;
+    bias[bundle.tokens.pad] = 30;
+    at_params_changed(&bundle.model->params);
+    return bundle;
+}
+
 static void forced_pass_agrees_with_search(void **state)
 {
     fixture *f = *state;
-    assert_like_search(&f->translator.bundle, "one red tree two blue house");
-    assert_like_search(&f->translator.bundle, "one one one one one one one one one one one one one one one");
+    assert_like_search(&f->translator.bundle, "one red tree two blue house", false);
+    assert_like_search(&f->translator.bundle, "one one one one one one one", false);
     for (int norm = 0; norm < 2; norm++)
-        for (int positions = 0; positions < 5; positions += 4) { /* weights at random: the search runs to its limit */
-            at_bundle bundle = make_bundle(f->translator.be, f->text, false, (at_norm_place)norm, positions);
-            assert_like_search(&bundle, "one red tree two blue house");
-            assert_like_search(&bundle, "blue");
+        for (int positions = 0; positions < 5; positions += 4) {
+            at_bundle bundle = make_endless(f, (at_norm_place)norm, positions);
+            assert_like_search(&bundle, "one red tree two blue house", true);
+            assert_like_search(&bundle, "blue", true);
             at_bundle_free(&bundle);
         }
 }
@@ -631,7 +647,7 @@ static void page_shows_what_was_computed(void **state)
     assert_self_contained(html);
     assert_non_null(strstr(html, "one &amp; &lt;two&gt; " BAD " three"));
     assert_non_null(strstr(html, at_arch_transformer.summary));
-    assert_non_null(strstr(html, "2 encoder layers, 1 decoder layers, 2 heads"));
+    assert_non_null(strstr(html, "layers: 2 encoder, 1 decoder; heads: 2; parameters: 0.0"));
     json_decref(island);
     at_look_free(&r);
     free(html);
@@ -666,6 +682,10 @@ static void faults_are_named(void **state)
     at_params_changed(&other.bundle.model->params);
     assert_refused(&other, "red", "blue", ATT_INPUT, "NaN");
     assert_refused(&other, "red", NULL, ATT_INPUT, "");
+    at_params_find(&other.bundle.model->params, "decoder.0.cross.q.weight")->data[3] = 0;
+    at_params_find(&other.bundle.model->params, "output.bias")->data[7] = NAN; /* the weights are sound */
+    at_params_changed(&other.bundle.model->params);
+    assert_refused(&other, "red", "blue", ATT_INPUT, "NaN");
 
     at_tokenizer *tokenizer = other.bundle.source;
     other.bundle.source = other.bundle.target = NULL;

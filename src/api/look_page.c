@@ -23,8 +23,7 @@ static at_status keep(at_look_result *result, const at_buf *text, const char **k
 static at_status describe_score(at_look_result *result, at_buf *text, const char **kept, at_error *err)
 {
     at_buf_clear(text);
-    ATT_TRY(at_buf_printf(text, err,
-                          "%.3f nats over %" PRId64 " pieces; %" PRId64 " of them are the model's likeliest%s",
+    ATT_TRY(at_buf_printf(text, err, "%.3f nats; pieces: %" PRId64 ", of which the model's likeliest: %" PRId64 "%s",
                           result->log_prob, result->target_count, result->likeliest,
                           result->truncated ? "; cut at the length limit" : ""));
     return keep(result, text, kept, err);
@@ -38,8 +37,7 @@ static at_status describe_model(at_look_result *result, const at_model *model, a
     for (int i = 0; i < model->params.count; i++) millions += 1e-6 * (double)at_tensor_floats(model->params.tensor[i]);
     at_buf_clear(text);
     ATT_TRY(at_buf_printf(
-        text, err,
-        "%s: %" PRId64 " encoder layers, %" PRId64 " decoder layers, %" PRId64 " heads, %.*f million parameters",
+        text, err, "%s; layers: %" PRId64 " encoder, %" PRId64 " decoder; heads: %" PRId64 "; parameters: %.*f million",
         model->arch->summary, encoder->layers, cross->layers, cross->heads, millions < 0.1 ? 3 : 1, millions));
     return keep(result, text, kept, err);
 }
