@@ -16,13 +16,14 @@ void op_case_print(const op_case *c, char *text, int size)
 {
     int at = snprintf(text, (size_t)size, "%s", op_names[c->op]);
     if (c->op == OP_attention)
-        at += snprintf(text + at, (size_t)(size - at), " heads %dx%d queries %s", (int)c->heads, (int)c->head_width, c->queries);
+        at += snprintf(text + at, (size_t)(size - at), " heads %dx%d queries %s", (int)c->heads, (int)c->head_width,
+                       c->queries);
     else
         at += snprintf(text + at, (size_t)(size - at), " %dx%dx%d", (int)c->n, (int)c->d, (int)c->f);
     if (c->keys) at += snprintf(text + at, (size_t)(size - at), " keys %s", c->keys);
-    snprintf(text + at, (size_t)(size - at), "%s%s%s%s%s%s%s rate %g spread %g", c->bias ? " bias" : "", c->tied ? " tied" : "",
-             act_names[c->act], c->causal ? " causal" : "", c->swapped ? " swapped" : "", c->residual ? " residual" : "",
-             c->positions ? " positions" : "", (double)c->rate, (double)c->spread);
+    snprintf(text + at, (size_t)(size - at), "%s%s%s%s%s%s%s rate %g spread %g", c->bias ? " bias" : "",
+             c->tied ? " tied" : "", act_names[c->act], c->causal ? " causal" : "", c->swapped ? " swapped" : "",
+             c->residual ? " residual" : "", c->positions ? " positions" : "", (double)c->rate, (double)c->spread);
 }
 
 static void fill_normal(op_matrix *m, uint64_t key, float mean, float deviation)
@@ -78,7 +79,9 @@ static void shape(op_problem *p)
         p->in[2] = c->bias ? (op_matrix){"b", 1, c->f, true, NULL} : none;
         p->out = c->op == OP_linear ? (op_matrix){"y", c->n, c->f, false, NULL} : none;
         break;
-    case OP_attention: shape_attention(p); break;
+    case OP_attention:
+        shape_attention(p);
+        break;
     case OP_layer_norm:
         p->in[0] = (op_matrix){"x", c->n, c->d, false, NULL};
         p->in[1] = (op_matrix){"gamma", 1, c->d, true, NULL};
@@ -99,7 +102,8 @@ static void shape(op_problem *p)
         p->in[1] = c->positions ? (op_matrix){"positions", c->n + 3, c->d, false, NULL} : none;
         p->out = (op_matrix){"y", c->n, c->d, false, NULL};
         break;
-    case OP_KINDS: break;
+    case OP_KINDS:
+        break;
     }
 }
 
@@ -146,7 +150,8 @@ static at_tensor *declare(at_params *params, const op_matrix *m)
 {
     const at_init none = {ATT_INIT_ZERO, 0};
     if (m->name == NULL) return NULL;
-    return m->vector ? at_params_add(params, none, m->width, 0, "%s", m->name) : at_params_add(params, none, m->rows, m->width, "%s", m->name);
+    return m->vector ? at_params_add(params, none, m->width, 0, "%s", m->name)
+                     : at_params_add(params, none, m->rows, m->width, "%s", m->name);
 }
 
 static void upload(at_backend *be, float *to, const op_matrix *m)
@@ -184,11 +189,19 @@ static at_tensor *record_attention(op_session *s)
     const op_problem *p = s->problem;
     const op_case *c = p->c;
     const int64_t inner = c->heads * c->head_width;
-    const at_attention_spec spec = {.count = p->count, .query = {p->query, p->query + 1}, .key = {p->key, p->key + 1}, .heads = c->heads,
-                                    .head_width = c->head_width, .causal = c->causal, .dropout = c->rate, .weights = s->weights,
+    const at_attention_spec spec = {.count = p->count,
+                                    .query = {p->query, p->query + 1},
+                                    .key = {p->key, p->key + 1},
+                                    .heads = c->heads,
+                                    .head_width = c->head_width,
+                                    .causal = c->causal,
+                                    .dropout = c->rate,
+                                    .weights = s->weights,
                                     .weight_offset = s->weight_offset};
-    if (c->keys) return at_attention(&s->ctx, s->in[0], 0, s->in[1], c->swapped ? inner : 0, c->swapped ? 0 : inner, &spec);
-    return at_attention(&s->ctx, s->in[0], c->swapped ? inner : 0, s->in[0], c->swapped ? 2 * inner : inner, c->swapped ? 0 : 2 * inner, &spec);
+    if (c->keys)
+        return at_attention(&s->ctx, s->in[0], 0, s->in[1], c->swapped ? inner : 0, c->swapped ? 0 : inner, &spec);
+    return at_attention(&s->ctx, s->in[0], c->swapped ? inner : 0, s->in[0], c->swapped ? 2 * inner : inner,
+                        c->swapped ? 0 : 2 * inner, &spec);
 }
 
 void op_session_forward(op_session *s)
@@ -198,18 +211,30 @@ void op_session_forward(op_session *s)
     at_tensor *const *in = s->in;
     at_ctx_begin(&s->ctx, true, true, p->rng);
     switch (c->op) {
-    case OP_embed: s->out = at_embed(&s->ctx, in[0], p->ids, c->n, p->scale, in[1], p->positions); break;
-    case OP_linear:
-        s->out = c->tied ? at_linear_tied(&s->ctx, in[0], in[1], in[2]) : at_linear(&s->ctx, in[0], in[1], in[2], c->act);
+    case OP_embed:
+        s->out = at_embed(&s->ctx, in[0], p->ids, c->n, p->scale, in[1], p->positions);
         break;
-    case OP_attention: s->out = record_attention(s); break;
-    case OP_layer_norm: s->out = at_layer_norm(&s->ctx, in[0], in[1], in[2], 1e-5f); break;
-    case OP_dropout: s->out = at_dropout(&s->ctx, in[0], in[1], c->rate); break;
-    case OP_swiglu: s->out = at_swiglu(&s->ctx, in[0]); break;
+    case OP_linear:
+        s->out =
+            c->tied ? at_linear_tied(&s->ctx, in[0], in[1], in[2]) : at_linear(&s->ctx, in[0], in[1], in[2], c->act);
+        break;
+    case OP_attention:
+        s->out = record_attention(s);
+        break;
+    case OP_layer_norm:
+        s->out = at_layer_norm(&s->ctx, in[0], in[1], in[2], 1e-5f);
+        break;
+    case OP_dropout:
+        s->out = at_dropout(&s->ctx, in[0], in[1], c->rate);
+        break;
+    case OP_swiglu:
+        s->out = at_swiglu(&s->ctx, in[0]);
+        break;
     case OP_linear_cross_entropy:
         s->loss = at_linear_cross_entropy(&s->ctx, in[0], in[1], c->tied, in[2], p->ids, c->smoothing, p->scale);
         break;
-    case OP_KINDS: break;
+    case OP_KINDS:
+        break;
     }
 }
 

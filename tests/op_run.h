@@ -1,5 +1,5 @@
-/* Runs a row of op_cases.h on a backend: fills it with random numbers, records the op, goes backward. For the tests and for the
- * benchmark; works through the backend struct alone, so on any device. */
+/* Runs a row of op_cases.h on a backend: fills it with random numbers, records the op, goes backward. For the tests and
+ * for the benchmark; works through the backend struct alone, so on any device. */
 #ifndef ATT_TESTS_OP_RUN_H
 #define ATT_TESTS_OP_RUN_H
 
@@ -19,11 +19,12 @@ typedef struct op_matrix {
 /* A case filled with numbers (host). in[] stands in the order of the op's record. */
 typedef struct op_problem {
     const op_case *c;
-    op_matrix in[OP_INPUTS], out; /* out: the shape, and the gradient that comes from above; empty where the op is the loss */
-    int32_t *ids, *positions;     /* embed, and the loss's targets in ids */
-    int64_t count, *query, *key;  /* attention: B, offsets of the sequences */
-    uint64_t rng, draw;           /* key of the step, and of its first op that draws */
-    float scale;                  /* of embed, and the gradient's scale of the loss */
+    op_matrix in[OP_INPUTS],
+        out; /* out: the shape, and the gradient that comes from above; empty where the op is the loss */
+    int32_t *ids, *positions;    /* embed, and the loss's targets in ids */
+    int64_t count, *query, *key; /* attention: B, offsets of the sequences */
+    uint64_t rng, draw;          /* key of the step, and of its first op that draws */
+    float scale;                 /* of embed, and the gradient's scale of the loss */
 } op_problem;
 
 op_problem *op_problem_new(const op_case *c, uint64_t seed);

@@ -8,17 +8,22 @@
 double ref_act(double x, at_act act)
 {
     switch (act) {
-    case ATT_ACT_NONE: return x;
-    case ATT_ACT_RELU: return x > 0 ? x : 0;
-    case ATT_ACT_GELU: return x * 0.5 * erfc(-x / sqrt(2));
-    case ATT_ACT_GELU_TANH: return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
-    case ATT_ACT_SWISH: return x / (1 + exp(-x));
+    case ATT_ACT_NONE:
+        return x;
+    case ATT_ACT_RELU:
+        return x > 0 ? x : 0;
+    case ATT_ACT_GELU:
+        return x * 0.5 * erfc(-x / sqrt(2));
+    case ATT_ACT_GELU_TANH:
+        return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case ATT_ACT_SWISH:
+        return x / (1 + exp(-x));
     }
     return NAN;
 }
 
-void ref_linear(double *y, const double *x, const double *w, bool transposed, const double *b, int64_t m, int64_t k, int64_t n,
-                at_act act)
+void ref_linear(double *y, const double *x, const double *w, bool transposed, const double *b, int64_t m, int64_t k,
+                int64_t n, at_act act)
 {
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
@@ -48,17 +53,19 @@ static void attend(double *o, double *p, const double *q, const double *k, const
 }
 
 /* As attend, with a mask on the weights: element (i, j) of a head's matrix has index i * keys + j. */
-static void attend_masked(double *o, const double *p, const double *v, int64_t visible, const at_attention_args *args, uint64_t key,
-                          uint64_t index)
+static void attend_masked(double *o, const double *p, const double *v, int64_t visible, const at_attention_args *args,
+                          uint64_t key, uint64_t index)
 {
     for (int64_t c = 0; c < args->head_width; c++) {
         o[c] = 0;
         for (int64_t j = 0; j < visible; j++)
-            if (!ref_drops(key, index + (uint64_t)j, args->dropout)) o[c] += p[j] / (1 - (double)args->dropout) * v[j * args->ldv + c];
+            if (!ref_drops(key, index + (uint64_t)j, args->dropout))
+                o[c] += p[j] / (1 - (double)args->dropout) * v[j * args->ldv + c];
     }
 }
 
-void ref_attention(double *o, double *weights, const double *q, const double *k, const double *v, const at_attention_args *args)
+void ref_attention(double *o, double *weights, const double *q, const double *k, const double *v,
+                   const at_attention_args *args)
 {
     for (int64_t b = 0; b < args->count; b++)
         for (int64_t h = 0; h < args->heads; h++) {
@@ -71,7 +78,8 @@ void ref_attention(double *o, double *weights, const double *q, const double *k,
                 if (visible < 0) visible = 0;
                 for (int64_t j = 0; j < nk; j++) p[j] = 0;
                 double *to = o + (q0 + i) * args->ldo + column;
-                attend(to, p, q + (q0 + i) * args->ldq + column, k + k0 * args->ldk + column, v + k0 * args->ldv + column, visible, args);
+                attend(to, p, q + (q0 + i) * args->ldq + column, k + k0 * args->ldk + column,
+                       v + k0 * args->ldv + column, visible, args);
                 for (int64_t j = 0; weights && j < nk; j++) *weights++ = p[j];
                 if (args->dropout > 0)
                     attend_masked(to, p, v + k0 * args->ldv + column, visible, args, key, (uint64_t)(i * nk));
@@ -80,7 +88,8 @@ void ref_attention(double *o, double *weights, const double *q, const double *k,
         }
 }
 
-void ref_layer_norm(double *y, const double *x, const double *gamma, const double *beta, int64_t n, int64_t d, double eps)
+void ref_layer_norm(double *y, const double *x, const double *gamma, const double *beta, int64_t n, int64_t d,
+                    double eps)
 {
     for (int64_t i = 0; i < n; i++, x += d, y += d) {
         double mean = 0, variance = 0;
@@ -116,8 +125,8 @@ void ref_swiglu(double *y, const double *x, int64_t n, int64_t f)
         for (int64_t j = 0; j < f; j++) y[i * f + j] = ref_act(x[i * 2 * f + j], ATT_ACT_SWISH) * x[i * 2 * f + f + j];
 }
 
-void ref_embed(double *y, const double *table, const int32_t *ids, double scale, const double *positions, const int32_t *position_of,
-               int64_t n, int64_t d)
+void ref_embed(double *y, const double *table, const int32_t *ids, double scale, const double *positions,
+               const int32_t *position_of, int64_t n, int64_t d)
 {
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < d; j++)

@@ -57,7 +57,8 @@ static uint64_t draw(ref_transformer *r)
     return at_rng_key(r->rng, r->draws++);
 }
 
-static double *dropout(ref_transformer *r, const double *residual, const double *x, int64_t rows, int64_t width, double rate)
+static double *dropout(ref_transformer *r, const double *residual, const double *x, int64_t rows, int64_t width,
+                       double rate)
 {
     double *y = matrix(r, rows, width);
     const float used = r->training ? (float)rate : 0;
@@ -65,8 +66,8 @@ static double *dropout(ref_transformer *r, const double *residual, const double 
     return y;
 }
 
-static double *linear(ref_transformer *r, const char *layer, const char *part, const double *x, int64_t rows, int64_t in, int64_t out,
-                      at_act act)
+static double *linear(ref_transformer *r, const char *layer, const char *part, const double *x, int64_t rows,
+                      int64_t in, int64_t out, at_act act)
 {
     char name[128];
     snprintf(name, sizeof name, "%s%s", layer, part);
@@ -90,7 +91,8 @@ static double sinusoid(int kind, int64_t position, int64_t j, int64_t width)
     const int64_t half = (width + 1) / 2;
     const bool interleaved = kind == ATT_POSITIONS_INTERLEAVED, sine = interleaved ? j % 2 == 0 : j < half;
     const int64_t pair = interleaved ? j / 2 : sine ? j : j - half;
-    const double exponent = kind == ATT_POSITIONS_TENSOR2TENSOR ? (double)pair / fmax(1, (double)half - 1) : 2.0 * (double)pair / (double)width;
+    const double exponent = kind == ATT_POSITIONS_TENSOR2TENSOR ? (double)pair / fmax(1, (double)half - 1)
+                                                                : 2.0 * (double)pair / (double)width;
     const double angle = (double)position / pow(10000, exponent);
     return sine ? sin(angle) : cos(angle);
 }
@@ -122,16 +124,26 @@ static double *attend(ref_transformer *r, const double *q, int64_t ldq, const do
     const at_transformer_config *c = r->config;
     const int64_t inner = c->heads * c->head_width;
     const float rate = r->training ? (float)c->dropout_attention : 0;
-    const at_attention_args args = {.count = queries->count, .query = {queries->offset, queries->offset + 1},
-                                    .key = {keys->offset, keys->offset + 1}, .heads = c->heads, .head_width = c->head_width, .ldq = ldq,
-                                    .ldk = ldk, .ldv = ldk, .ldo = inner, .scale = 1 / sqrtf((float)c->head_width), .causal = causal,
-                                    .dropout = rate, .key_rng = rate > 0 ? draw(r) : 0};
+    const at_attention_args args = {.count = queries->count,
+                                    .query = {queries->offset, queries->offset + 1},
+                                    .key = {keys->offset, keys->offset + 1},
+                                    .heads = c->heads,
+                                    .head_width = c->head_width,
+                                    .ldq = ldq,
+                                    .ldk = ldk,
+                                    .ldv = ldk,
+                                    .ldo = inner,
+                                    .scale = 1 / sqrtf((float)c->head_width),
+                                    .causal = causal,
+                                    .dropout = rate,
+                                    .key_rng = rate > 0 ? draw(r) : 0};
     double *o = matrix(r, at_packed_tokens(queries), inner);
     ref_attention(o, NULL, q, k, v, &args);
     return o;
 }
 
-static double *self_attention(ref_transformer *r, const char *layer, const double *x, const at_packed *tokens, bool causal)
+static double *self_attention(ref_transformer *r, const char *layer, const double *x, const at_packed *tokens,
+                              bool causal)
 {
     const int64_t n = at_packed_tokens(tokens), d = r->config->width, inner = r->config->heads * r->config->head_width;
     const double *qkv = linear(r, layer, ".attention.qkv", x, n, d, 3 * inner, ATT_ACT_NONE);
@@ -139,8 +151,8 @@ static double *self_attention(ref_transformer *r, const char *layer, const doubl
     return linear(r, layer, ".attention.out", o, n, inner, d, ATT_ACT_NONE);
 }
 
-static double *cross_attention(ref_transformer *r, const char *layer, const double *x, const at_packed *target, const double *states,
-                               const at_packed *source)
+static double *cross_attention(ref_transformer *r, const char *layer, const double *x, const at_packed *target,
+                               const double *states, const at_packed *source)
 {
     const int64_t n = at_packed_tokens(target), d = r->config->width, inner = r->config->heads * r->config->head_width;
     const double *q = linear(r, layer, ".cross.q", x, n, d, inner, ATT_ACT_NONE);
@@ -153,20 +165,22 @@ static double *feed_forward(ref_transformer *r, const char *layer, const double 
 {
     const at_transformer_config *c = r->config;
     const bool gated = c->activation > ATT_ACT_SWISH;
-    const double *h = linear(r, layer, ".ffn.in", x, n, c->width, gated ? 2 * c->ffn : c->ffn, gated ? ATT_ACT_NONE : (at_act)c->activation);
+    const double *h = linear(r, layer, ".ffn.in", x, n, c->width, gated ? 2 * c->ffn : c->ffn,
+                             gated ? ATT_ACT_NONE : (at_act)c->activation);
     if (gated) {
         double *y = matrix(r, n, c->ffn);
         ref_swiglu(y, h, n, c->ffn);
         h = y;
     }
-    return linear(r, layer, ".ffn.out", dropout(r, NULL, h, n, c->ffn, c->dropout_ffn), n, c->ffn, c->width, ATT_ACT_NONE);
+    return linear(r, layer, ".ffn.out", dropout(r, NULL, h, n, c->ffn, c->dropout_ffn), n, c->ffn, c->width,
+                  ATT_ACT_NONE);
 }
 
 /* What a block adds to x: states NULL: self-attention of `tokens`, else cross-attention to them. */
 typedef enum block { SELF, MASKED, CROSS, FEED_FORWARD } block;
 
-static const double *sublayer(ref_transformer *r, const char *layer, block kind, const double *x, const at_packed *tokens,
-                              const double *states, const at_packed *source)
+static const double *sublayer(ref_transformer *r, const char *layer, block kind, const double *x,
+                              const at_packed *tokens, const double *states, const at_packed *source)
 {
     static const char *const norms[] = {".attention.norm", ".attention.norm", ".cross.norm", ".ffn.norm"};
     const int64_t n = at_packed_tokens(tokens), d = r->config->width;
@@ -204,7 +218,8 @@ static const double *decode(ref_transformer *r, const double *states, const at_p
     return r->config->norm == ATT_NORM_PRE ? norm(r, "decoder", ".norm", x, at_packed_tokens(target)) : x;
 }
 
-double ref_transformer_loss(ref_transformer *r, const at_pair_batch *batch, double smoothing, double *nll, double **logits)
+double ref_transformer_loss(ref_transformer *r, const at_pair_batch *batch, double smoothing, double *nll,
+                            double **logits)
 {
     const at_transformer_config *c = r->config;
     const int64_t n = at_packed_tokens(&batch->target_in), v = c->target_vocab;

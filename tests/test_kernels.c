@@ -1,5 +1,6 @@
-/* The kernel tables: row kernels give the same bits on every instruction set and write nothing beyond their rows; product kernels
- * are exactly one chain of multiply-adds an element; the functions of vec.h are as accurate as they say. */
+/* The kernel tables: row kernels give the same bits on every instruction set and write nothing beyond their rows;
+ * product kernels are exactly one chain of multiply-adds an element; the functions of vec.h are as accurate as they
+ * say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,22 +56,22 @@ static float *normals(uint64_t key, int64_t n, float deviation)
     return x;
 }
 
-/* Row kernels, each as a function of inputs x and outputs y of n floats. Inputs are random; outputs hold random numbers too, so
- * that kernels which add have something to add to. */
+/* Row kernels, each as a function of inputs x and outputs y of n floats. Inputs are random; outputs hold random numbers
+ * too, so that kernels which add have something to add to. */
 enum { INPUTS = 4, OUTPUTS = 3, ROWS = 3, LARGEST = 4999, GUARD = 32, ROW = LARGEST + GUARD, BLOCK = ROWS * ROW };
 
 typedef void row_fn(const at_kernels *k, int64_t n, float *const *x, float *const *y);
 static const at_dropout_arg no_drop = {{1, 2}, 0, 1}, some_drop = {{0x12345678, 0x9abcdef0}, 0x40000000, 4.0f / 3};
 
-#define BIAS_ACT(name, act)                                                                                            \
-    static void bias_act_##name(const at_kernels *k, int64_t n, float *const *x, float *const *y)                     \
-    {                                                                                                                  \
-        k->bias_act(y[0], ROW, x[0], y[1], 1, n, act);                                                                 \
-        k->bias_act(y[2], ROW, NULL, NULL, ROWS, n, act);                                                              \
-    }                                                                                                                  \
-    static void act_bwd_##name(const at_kernels *k, int64_t n, float *const *x, float *const *y)                      \
-    {                                                                                                                  \
-        k->act_bwd(y[0], x[0], n, act);                                                                                \
+#define BIAS_ACT(name, act)                                                                       \
+    static void bias_act_##name(const at_kernels *k, int64_t n, float *const *x, float *const *y) \
+    {                                                                                             \
+        k->bias_act(y[0], ROW, x[0], y[1], 1, n, act);                                            \
+        k->bias_act(y[2], ROW, NULL, NULL, ROWS, n, act);                                         \
+    }                                                                                             \
+    static void act_bwd_##name(const at_kernels *k, int64_t n, float *const *x, float *const *y)  \
+    {                                                                                             \
+        k->act_bwd(y[0], x[0], n, act);                                                           \
     }
 BIAS_ACT(none, ATT_ACT_NONE)
 BIAS_ACT(relu, ATT_ACT_RELU)
@@ -194,20 +195,27 @@ static const struct row_kernel {
     row_fn *run;
     bool fills; /* writes zeros up to the next multiple of 16 */
 } row_kernels[] = {
-#define PLAIN(name) {#name, name, false}
-#define FILLS(name) {#name, name, true}
-    PLAIN(bias_act_none),  PLAIN(bias_act_relu),  PLAIN(bias_act_gelu),   PLAIN(bias_act_gelu_tanh), PLAIN(bias_act_swish),
-    PLAIN(act_bwd_none),   PLAIN(act_bwd_relu),   PLAIN(act_bwd_gelu),    PLAIN(act_bwd_gelu_tanh),  PLAIN(act_bwd_swish),
-    PLAIN(swiglu_fwd),     PLAIN(swiglu_bwd),     PLAIN(column_sum),      PLAIN(layer_norm_fwd),     PLAIN(layer_norm_bwd),
-    PLAIN(dropout),        PLAIN(dropout_bwd),    PLAIN(embed),           PLAIN(axpy_add_scale),     PLAIN(reductions),
-    FILLS(softmax_tile),   FILLS(softmax_again),  FILLS(softmax_bwd),     FILLS(cross_entropy),      PLAIN(log_softmax),
+#define PLAIN(name)        \
+    {                      \
+#name, name, false \
+    }
+#define FILLS(name)       \
+    {                     \
+#name, name, true \
+    }
+    PLAIN(bias_act_none), PLAIN(bias_act_relu), PLAIN(bias_act_gelu), PLAIN(bias_act_gelu_tanh), PLAIN(bias_act_swish),
+    PLAIN(act_bwd_none),  PLAIN(act_bwd_relu),  PLAIN(act_bwd_gelu),  PLAIN(act_bwd_gelu_tanh),  PLAIN(act_bwd_swish),
+    PLAIN(swiglu_fwd),    PLAIN(swiglu_bwd),    PLAIN(column_sum),    PLAIN(layer_norm_fwd),     PLAIN(layer_norm_bwd),
+    PLAIN(dropout),       PLAIN(dropout_bwd),   PLAIN(embed),         PLAIN(axpy_add_scale),     PLAIN(reductions),
+    FILLS(softmax_tile),  FILLS(softmax_again), FILLS(softmax_bwd),   FILLS(cross_entropy),      PLAIN(log_softmax),
     PLAIN(adam),
 };
 
 /* Every element that the kernel has no business with keeps its value: before the row, after it, and between rows. */
 static void check_guards(const struct row_kernel *kernel, int64_t n, const float *before, const float *after)
 {
-    const int64_t small = 48, own = kernel->fills ? (n + 15) / 16 * 16 : n; /* single results are stored at the front of an output */
+    const int64_t small = 48, own = kernel->fills ? (n + 15) / 16 * 16
+                                                  : n; /* single results are stored at the front of an output */
     for (int64_t i = 0; i < BLOCK + GUARD; i++) {
         const int64_t at = (i - GUARD) % ROW;
         const bool inside = i >= GUARD && (at < own || i - GUARD < (n < small ? small : 0));
@@ -231,7 +239,8 @@ static void check_row_kernel(const struct row_kernel *kernel, int64_t n, float *
             if (t == 0)
                 first[i] = y[i];
             else if (memcmp(y[i], first[i], bytes) != 0)
-                fail_msg("%s of %d: %s and %s differ in output %d", kernel->name, (int)n, tables[0].isa, tables[t].isa, i);
+                fail_msg("%s of %d: %s and %s differ in output %d", kernel->name, (int)n, tables[0].isa, tables[t].isa,
+                         i);
             check_guards(kernel, n, given[i], y[i]);
             if (t > 0) free(y[i]);
         }
@@ -251,7 +260,8 @@ static void row_kernels_give_equal_bits(void **state)
     static const int large[] = {127, 128, 129, 255, 256, 257, 1000, 4095, 4096, 4097, LARGEST};
     for (size_t k = 0; k < sizeof row_kernels / sizeof *row_kernels; k++) {
         for (int64_t n = 1; n <= 70; n++) check_row_kernel(&row_kernels[k], n, rows, given);
-        for (size_t i = 0; i < sizeof large / sizeof *large; i++) check_row_kernel(&row_kernels[k], large[i], rows, given);
+        for (size_t i = 0; i < sizeof large / sizeof *large; i++)
+            check_row_kernel(&row_kernels[k], large[i], rows, given);
     }
     for (int i = 0; i < INPUTS; i++) free(x[i]);
     for (int i = 0; i < OUTPUTS; i++) free(given[i]);
@@ -340,7 +350,8 @@ static double worst_ulps(void (*fn)(float *x), double (*want)(double), float_ran
     double worst = 0;
     for (uint64_t bits = first; bits <= last; bits += (uint64_t)stride * ATT_LANES) {
         float x[ATT_LANES], y[ATT_LANES];
-        for (uint32_t i = 0; i < ATT_LANES; i++) x[i] = bits + i * stride <= last ? from_bits((uint32_t)bits + i * stride) : range.to;
+        for (uint32_t i = 0; i < ATT_LANES; i++)
+            x[i] = bits + i * stride <= last ? from_bits((uint32_t)bits + i * stride) : range.to;
         memcpy(y, x, sizeof y);
         fn(y);
         for (int i = 0; i < ATT_LANES; i++) worst = fmax(worst, ulps(y[i], want((double)x[i])));
@@ -380,7 +391,8 @@ static void exp_is_right_to_2_ulp(void **state)
         const double down = worst_ulps(exp16, exp, (float_range){-0.0f, -87.33654f}, 499);
         if (t == 0) print_message("exp: at most %.2f ulp above 0, %.2f below\n", up, down);
         assert_true(up <= 2 && down <= 2);
-        float x[ATT_LANES] = {INFINITY, -INFINITY, NAN, 0.0f, -0.0f, FLT_TRUE_MIN, -FLT_TRUE_MIN, FLT_MAX, -FLT_MAX, 88.8f, -87.4f, -104, 1};
+        float x[ATT_LANES] = {INFINITY, -INFINITY, NAN,    0.0f, -0.0f, FLT_TRUE_MIN, -FLT_TRUE_MIN, FLT_MAX,
+                              -FLT_MAX, 88.8f,     -87.4f, -104, 1};
         exp16(x);
         assert_true(isinf(x[0]) && x[0] > 0 && x[1] == 0 && isnan(x[2]));
         assert_true(x[3] == 1 && x[4] == 1 && x[5] == 1 && x[6] == 1);
@@ -394,7 +406,8 @@ static void erf_and_sigmoid_are_accurate(void **state)
     (void)state;
     const float_range positive = {0.0f, 20}, negative = {-0.0f, -20};
     const double erf_error = fmax(worst_ulps(erf16, erf, positive, 997), worst_ulps(erf16, erf, negative, 997));
-    const double up = worst_ulps(sigmoid16, sigmoid, positive, 997), down = worst_ulps(sigmoid16, sigmoid, (float_range){-0.0f, -87}, 997);
+    const double up = worst_ulps(sigmoid16, sigmoid, positive, 997),
+                 down = worst_ulps(sigmoid16, sigmoid, (float_range){-0.0f, -87}, 997);
     print_message("erf: at most %.2f ulp; sigmoid: %.2f ulp above 0, %.2f below\n", erf_error, up, down);
     assert_true(erf_error <= 4);
     assert_true(up <= 2 && down <= 4);
@@ -414,7 +427,8 @@ static double slope(double x, at_act act)
     return (ref_act(x + 1e-6, act) - ref_act(x - 1e-6, act)) / 2e-6;
 }
 
-/* Activations and slopes to a few units of the last place of max(1, |x|): what is left of cancellation below 0 is absolute. */
+/* Activations and slopes to a few units of the last place of max(1, |x|): what is left of cancellation below 0 is
+ * absolute. */
 static void activations_are_accurate(void **state)
 {
     (void)state;
@@ -489,7 +503,8 @@ static void cross_entropy_gradient_sums_to_zero(void **state)
                     lse = log(lse);
                     const double want = ref_cross_entropy(&want_nll, exact, n, target, smoothing);
                     const double loss = tables[t].cross_entropy(x, n, target, smoothing, scale, &nll);
-                    assert_true(fabs(loss - want) < 1e-6 * fmax(1, want) && fabs(nll - want_nll) < 1e-6 * fmax(1, want_nll));
+                    assert_true(fabs(loss - want) < 1e-6 * fmax(1, want) &&
+                                fabs(nll - want_nll) < 1e-6 * fmax(1, want_nll));
                     for (int64_t i = 0; i < n; i++) {
                         const double q = (double)smoothing / (double)n + (i == target ? 1 - (double)smoothing : 0);
                         assert_true(fabs((double)x[i] - (double)scale * (exp(exact[i] - lse) - q)) < 4e-7);
@@ -559,7 +574,8 @@ static void tiles_are_exact_chains(void **state)
     (void)state;
     static const int depths[] = {0, 1, 2, 3, 15, 17, 256};
     enum { LDC = 45 };
-    float *a = normals(20, 300 * ATT_TILE_STRIDE, 1), *b = normals(21, 2 * 300 * ATT_PANEL, 1), *given = normals(22, 16 * LDC, 1), c[16 * LDC];
+    float *a = normals(20, 300 * ATT_TILE_STRIDE, 1), *b = normals(21, 2 * 300 * ATT_PANEL, 1),
+          *given = normals(22, 16 * LDC, 1), c[16 * LDC];
     for (int t = 0; t < table_count; t++)
         for (int64_t rows = 1; rows <= ATT_TILE_ROWS; rows++)
             for (int run = 0; run < 8 * 7; run++) {
@@ -574,8 +590,8 @@ static void tiles_are_exact_chains(void **state)
                     for (int64_t j = 0; j < LDC; j++) {
                         float want = given[i * LDC + j];
                         if (i < rows && j < panels * ATT_PANEL)
-                            want = chain(fused, accumulate ? want : 0, transposed ? a + i : a + i * ATT_TILE_STRIDE, transposed ? 19 : 1,
-                                         b + j / ATT_PANEL * stride + j % ATT_PANEL, ATT_PANEL, k);
+                            want = chain(fused, accumulate ? want : 0, transposed ? a + i : a + i * ATT_TILE_STRIDE,
+                                         transposed ? 19 : 1, b + j / ATT_PANEL * stride + j % ATT_PANEL, ATT_PANEL, k);
                         assert_true(c[i * LDC + j] == want);
                     }
             }
@@ -586,19 +602,23 @@ static void tiles_are_exact_chains(void **state)
 static void products_are_exact_chains(void **state)
 {
     (void)state;
-    static const int shapes[][3] = {{1, 1, 1}, {3, 17, 13}, {14, 16, 256}, {15, 31, 257}, {29, 33, 30}, {30, 47, 600}, {2, 1041, 5}, {57, 16, 1}};
+    static const int shapes[][3] = {{1, 1, 1},    {3, 17, 13},   {14, 16, 256}, {15, 31, 257},
+                                    {29, 33, 30}, {30, 47, 600}, {2, 1041, 5},  {57, 16, 1}};
     for (int t = 0; t < table_count; t++)
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
             for (int accumulate = 0; accumulate < 2; accumulate++) {
                 const int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2], lda = k + 3, ldc = n + 5;
-                float *a = normals(30, m * lda, 1), *b = normals(31, k * n, 1), *c = normals(32, m * ldc, 1), *given = normals(32, m * ldc, 1);
-                float *packed = malloc((size_t)((n + 15) / 16 * 16 * k) * sizeof *packed), *scratch = malloc(ATT_GEMM_SCRATCH * sizeof *scratch);
+                float *a = normals(30, m * lda, 1), *b = normals(31, k * n, 1), *c = normals(32, m * ldc, 1),
+                      *given = normals(32, m * ldc, 1);
+                float *packed = malloc((size_t)((n + 15) / 16 * 16 * k) * sizeof *packed),
+                      *scratch = malloc(ATT_GEMM_SCRATCH * sizeof *scratch);
                 at_pack_panels(&tables[t], packed, b, k, n, n, false, 0, (n + 15) / 16);
                 at_gemm_nn(&tables[t], m, n, k, a, lda, packed, c, ldc, accumulate, scratch);
                 for (int64_t i = 0; i < m; i++)
                     for (int64_t j = 0; j < ldc; j++) {
                         float want = given[i * ldc + j];
-                        if (j < n) want = chain(is_fused(&tables[t]), accumulate ? want : 0, a + i * lda, 1, b + j, n, k);
+                        if (j < n)
+                            want = chain(is_fused(&tables[t]), accumulate ? want : 0, a + i * lda, 1, b + j, n, k);
                         assert_true(c[i * ldc + j] == want);
                     }
                 free(a), free(b), free(c), free(given), free(packed), free(scratch);
@@ -609,20 +629,24 @@ static void products_are_exact_chains(void **state)
 static void transposed_products_are_exact_chains(void **state)
 {
     (void)state;
-    static const int shapes[][3] = {{1, 1, 1}, {17, 33, 13}, {15, 31, 257}, {470, 40, 20}, {30, 300, 19}, {13, 17, 600}, {5, 7, 0}};
+    static const int shapes[][3] = {{1, 1, 1},     {17, 33, 13},  {15, 31, 257}, {470, 40, 20},
+                                    {30, 300, 19}, {13, 17, 600}, {5, 7, 0}};
     for (int t = 0; t < table_count; t++)
         for (int threads = 1; threads <= 5; threads += 2) {
             at_backend *be;
             assert_int_equal(at_cpu_backend_new(&be, threads, tables[t].isa, NULL), ATT_OK);
             for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
                 for (int accumulate = 0; accumulate < 2; accumulate++) {
-                    const int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2], lda = m + 3, ldb = n + 2, ldc = n + 5;
-                    float *a = normals(40, k * lda, 1), *b = normals(41, k * ldb, 1), *c = normals(42, m * ldc, 1), *given = normals(42, m * ldc, 1);
+                    const int64_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2], lda = m + 3, ldb = n + 2,
+                                  ldc = n + 5;
+                    float *a = normals(40, k * lda, 1), *b = normals(41, k * ldb, 1), *c = normals(42, m * ldc, 1),
+                          *given = normals(42, m * ldc, 1);
                     at_gemm_tn(at_cpu_of(be), m, n, k, a, lda, b, ldb, c, ldc, accumulate);
                     for (int64_t i = 0; i < m; i++)
                         for (int64_t j = 0; j < ldc; j++) {
                             float want = given[i * ldc + j];
-                            if (j < n) want = chain(is_fused(&tables[t]), accumulate ? want : 0, a + i, lda, b + j, ldb, k);
+                            if (j < n)
+                                want = chain(is_fused(&tables[t]), accumulate ? want : 0, a + i, lda, b + j, ldb, k);
                             assert_true(c[i * ldc + j] == want);
                         }
                     free(a), free(b), free(c), free(given);
@@ -642,7 +666,9 @@ static void packing_moves_every_element(void **state)
                     at_pack_panels(&tables[t], packed, b, k, n, transposed ? k : n, transposed, 0, (n + 15) / 16);
                     for (int64_t p = 0; p < k; p++)
                         for (int64_t j = 0; j < (n + 15) / 16 * 16; j++)
-                            assert_true(packed[j / 16 * 16 * k + p * 16 + j % 16] == (j >= n ? 0 : transposed ? b[j * k + p] : b[p * n + j]));
+                            assert_true(packed[j / 16 * 16 * k + p * 16 + j % 16] == (j >= n       ? 0
+                                                                                      : transposed ? b[j * k + p]
+                                                                                                   : b[p * n + j]));
                 }
                 free(b), free(packed);
             }

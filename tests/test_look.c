@@ -107,9 +107,10 @@ static double read_number(const char **at, const char *before)
 {
     const char *found = strstr(*at, before);
     assert_non_null(found);
-    char *end;
-    const double number = strtod(found + strlen(before), &end);
-    *at = end;
+    double number;
+    int len;
+    assert_int_equal(sscanf(found + strlen(before), "%lf%n", &number, &len), 1);
+    *at = found + strlen(before) + len;
     return number;
 }
 

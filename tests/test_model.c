@@ -1,6 +1,7 @@
 /* Invariants of the models, on small random Transformers of every variant: loss, logits and gradients against the
- * double-precision reference; a sentence's result doesn't depend on its batch, an output not on later input, nothing on the number
- * of threads; decoding step by step is the full forward; small batches add up to a large one; a task is learned. */
+ * double-precision reference; a sentence's result doesn't depend on its batch, an output not on later input, nothing on
+ * the number of threads; decoding step by step is the full forward; small batches add up to a large one; a task is
+ * learned. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,14 +27,21 @@ static double worst_loss, worst_logit, worst_gradient;
 
 static const at_transformer_config variants[] = {
     /* vocabularies, layers, width, heads, head width, ffn, ..., dropout rates */
-    {23, 23, 2, 2, 16, 2, 8, 33, ATT_NORM_POST, ATT_POSITIONS_INTERLEAVED, ATT_ACT_RELU, 64, true, true, true, false, 0, 0, 0, 0},
-    {19, 29, 1, 2, 24, 3, 8, 31, ATT_NORM_PRE, ATT_POSITIONS_HALVES, ATT_ACT_GELU, 64, false, false, true, true, 0, 0, 0, 0},
-    {23, 23, 2, 1, 15, 3, 5, 17, ATT_NORM_POST, ATT_POSITIONS_TENSOR2TENSOR, ATT_ACT_SWISH, 64, true, false, true, false, 0, 0, 0, 0},
+    {23,   23,   2,    2,     16, 2, 8, 33, ATT_NORM_POST, ATT_POSITIONS_INTERLEAVED, ATT_ACT_RELU, 64,
+     true, true, true, false, 0,  0, 0, 0},
+    {19,    29,    1,    2,    24, 3, 8, 31, ATT_NORM_PRE, ATT_POSITIONS_HALVES, ATT_ACT_GELU, 64,
+     false, false, true, true, 0,  0, 0, 0},
+    {23,   23,    2,    1,     15, 3, 5, 17, ATT_NORM_POST, ATT_POSITIONS_TENSOR2TENSOR, ATT_ACT_SWISH, 64,
+     true, false, true, false, 0,  0, 0, 0},
     {17, 33, 1, 2, 13, 2, 24, 15, ATT_NORM_PRE, ATT_POSITIONS_LEARNED, SWIGLU, 64, false, true, true, true, 0, 0, 0, 0},
-    {23, 23, 1, 1, 17, 1, 40, 16, ATT_NORM_POST, ATT_POSITIONS_NONE, ATT_ACT_GELU_TANH, 64, true, true, false, true, 0, 0, 0, 0},
-    {11, 13, 1, 1, 8, 4, 3, 7, ATT_NORM_PRE, ATT_POSITIONS_INTERLEAVED, ATT_ACT_NONE, 64, false, false, false, false, 0, 0, 0, 0},
-    {23, 23, 2, 2, 16, 2, 8, 33, ATT_NORM_POST, ATT_POSITIONS_LEARNED, SWIGLU, 64, true, true, true, true, 0.1, 0.2, 0.15, 0.3},
-    {23, 23, 1, 2, 16, 2, 8, 33, ATT_NORM_PRE, ATT_POSITIONS_HALVES, ATT_ACT_RELU, 64, true, true, true, false, 0.1, 0.2, 0.15, 0.3},
+    {23,   23,   1,     1,    17, 1, 40, 16, ATT_NORM_POST, ATT_POSITIONS_NONE, ATT_ACT_GELU_TANH, 64,
+     true, true, false, true, 0,  0, 0,  0},
+    {11,    13,    1,     1,     8, 4, 3, 7, ATT_NORM_PRE, ATT_POSITIONS_INTERLEAVED, ATT_ACT_NONE, 64,
+     false, false, false, false, 0, 0, 0, 0},
+    {23,     23, 2,    2,    16,   2,    8,   33,  ATT_NORM_POST, ATT_POSITIONS_LEARNED,
+     SWIGLU, 64, true, true, true, true, 0.1, 0.2, 0.15,          0.3},
+    {23,           23, 1,    2,    16,   2,     8,   33,  ATT_NORM_PRE, ATT_POSITIONS_HALVES,
+     ATT_ACT_RELU, 64, true, true, true, false, 0.1, 0.2, 0.15,         0.3},
 };
 enum { VARIANTS = sizeof variants / sizeof *variants };
 
@@ -47,7 +55,8 @@ static int start(void **state)
 static int stop(void **state)
 {
     (void)state;
-    print_message("largest error of a loss %.1e, a logit %.1e, a gradient %.1e\n", worst_loss, worst_logit, worst_gradient);
+    print_message("largest error of a loss %.1e, a logit %.1e, a gradient %.1e\n", worst_loss, worst_logit,
+                  worst_gradient);
     return 0;
 }
 
@@ -65,7 +74,8 @@ static void shake(at_params *params)
         const size_t bytes = (size_t)at_tensor_floats(t) * sizeof(float);
         float *x = malloc(bytes);
         params->be->download(params->be, x, t->data, bytes);
-        for (int64_t j = 0; j < at_tensor_floats(t); j++) x[j] += 0.2f * (float)at_rng_normal(at_rng_key(77, (uint64_t)i), (uint64_t)j);
+        for (int64_t j = 0; j < at_tensor_floats(t); j++)
+            x[j] += 0.2f * (float)at_rng_normal(at_rng_key(77, (uint64_t)i), (uint64_t)j);
         params->be->upload(params->be, t->data, x, bytes);
         free(x);
     }
@@ -103,7 +113,8 @@ typedef struct pairs {
     int32_t source_ids[1024], in_ids[1024], out_ids[1024];
 } pairs;
 
-static void fill_pairs(pairs *p, const at_transformer_config *c, int64_t count, const int *source, const int *target, uint64_t seed)
+static void fill_pairs(pairs *p, const at_transformer_config *c, int64_t count, const int *source, const int *target,
+                       uint64_t seed)
 {
     memset(p, 0, sizeof *p);
     for (int64_t b = 0; b < count; b++) {
@@ -116,7 +127,8 @@ static void fill_pairs(pairs *p, const at_transformer_config *c, int64_t count, 
         p->in_ids[i] = (int32_t)at_rng_below(at_rng_key(seed, 2), (uint64_t)i, (uint32_t)c->target_vocab);
         p->out_ids[i] = (int32_t)at_rng_below(at_rng_key(seed, 3), (uint64_t)i, (uint32_t)c->target_vocab);
     }
-    p->batch = (at_pair_batch){{count, p->source, p->source_ids}, {count, p->target, p->in_ids}, {count, p->target, p->out_ids}, NULL};
+    p->batch = (at_pair_batch){
+        {count, p->source, p->source_ids}, {count, p->target, p->in_ids}, {count, p->target, p->out_ids}, NULL};
 }
 
 static void some_pairs(pairs *p, const at_transformer_config *c)
@@ -184,7 +196,8 @@ static double sign_of(int tensor, int probe, int64_t n, int64_t j)
     return j == at_rng_below(key, 0, (uint32_t)n) ? 1 : 0;
 }
 
-static double difference(ref_transformer *r, const at_pair_batch *batch, double smoothing, int tensor, int probe, int64_t n)
+static double difference(ref_transformer *r, const at_pair_batch *batch, double smoothing, int tensor, int probe,
+                         int64_t n)
 {
     const double step = 1e-5 / (probe < 2 ? sqrt((double)n) : 1);
     double *x = r->value[tensor], *kept = malloc((size_t)n * sizeof *kept), loss[2];
@@ -201,7 +214,8 @@ static double difference(ref_transformer *r, const at_pair_batch *batch, double 
 static void keep_worst(double error, double tolerance, double *worst, const char *what, int variant, const char *isa)
 {
     if (error > *worst) *worst = error;
-    if (!(error <= tolerance)) fail_msg("variant %d on %s: error %.3g of %s, tolerance %.1g", variant, isa, error, what, tolerance);
+    if (!(error <= tolerance))
+        fail_msg("variant %d on %s: error %.3g of %s, tolerance %.1g", variant, isa, error, what, tolerance);
 }
 
 static void check_gradients(fixture *f, double (*want)[PROBES], int variant, const char *isa)
@@ -215,7 +229,8 @@ static void check_gradients(fixture *f, double (*want)[PROBES], int variant, con
         for (int probe = 0; probe < PROBES; probe++) {
             double got = 0;
             for (int64_t j = 0; j < n; j++) got += sign_of(i, probe, n, j) * (double)grad[j];
-            keep_worst(fabs(got - want[i][probe]) / fmax(1e-2, sqrt(square)), 1e-5, &worst_gradient, params->tensor[i]->name, variant, isa);
+            keep_worst(fabs(got - want[i][probe]) / fmax(1e-2, sqrt(square)), 1e-5, &worst_gradient,
+                       params->tensor[i]->name, variant, isa);
         }
         free(grad);
     }
@@ -223,7 +238,7 @@ static void check_gradients(fixture *f, double (*want)[PROBES], int variant, con
 
 /* What the reference says of a variant. */
 typedef struct truth {
-    double loss, nll, *logits; /* (N,V) */
+    double loss, nll, *logits;    /* (N,V) */
     double (*derivative)[PROBES]; /* of each tensor */
 } truth;
 
@@ -323,7 +338,8 @@ static void output_does_not_depend_on_later_input(void **state)
             assert_memory_equal(before, after, (size_t)t * row);
             assert_memory_not_equal(before + t * c->target_vocab, after + t * c->target_vocab, row);
             assert_memory_not_equal(before + (end - 1) * c->target_vocab, after + (end - 1) * c->target_vocab, row);
-            assert_memory_equal(before + end * c->target_vocab, after + end * c->target_vocab, (size_t)(p.target[6] - end) * row);
+            assert_memory_equal(before + end * c->target_vocab, after + end * c->target_vocab,
+                                (size_t)(p.target[6] - end) * row);
             free(before);
             before = after;
         }
@@ -332,8 +348,8 @@ static void output_does_not_depend_on_later_input(void **state)
     }
 }
 
-/* Decoding of a batch, step by step: sentence b enters at step b, so that lengths differ within a step. Every third step a
- * hypothesis moves to another slot, as in beam search. */
+/* Decoding of a batch, step by step: sentence b enters at step b, so that lengths differ within a step. Every third
+ * step hypotheses move to other slots, as in beam search, and every other one they come in reverse. */
 typedef struct decoding {
     fixture *f;
     const pairs *p;
@@ -368,7 +384,8 @@ static void decode_step(decoding *d, int64_t now, const float *all)
     const at_transformer_config *c = d->f->model->config;
     int64_t slot[16], length[16], sentence[16], n = 0;
     int32_t ids[16];
-    for (int64_t b = d->p->batch.source.count - 1; b >= 0; b--) {
+    for (int64_t i = 0; i < d->p->batch.source.count; i++) {
+        const int64_t b = now % 2 ? i : d->p->batch.source.count - 1 - i;
         if (b > now || d->length[b] == d->p->target[b + 1] - d->p->target[b]) continue;
         if (now % 3 == 2) {
             at_cache_copy(d->cache, d->slot[b] ^ 1, d->slot[b], d->length[b]);
@@ -387,7 +404,8 @@ static void decode_step(decoding *d, int64_t now, const float *all)
     float *got = download(&d->f->model->params, logits->data, at_tensor_floats(logits));
     for (int64_t i = 0; i < n; i++) {
         const int64_t row = d->p->target[sentence[i]] + length[i];
-        assert_memory_equal(got + i * c->target_vocab, all + row * c->target_vocab, (size_t)c->target_vocab * sizeof(float));
+        assert_memory_equal(got + i * c->target_vocab, all + row * c->target_vocab,
+                            (size_t)c->target_vocab * sizeof(float));
         d->length[sentence[i]]++;
     }
     free(got);
@@ -406,7 +424,8 @@ static void cached_decoding_equals_the_full_forward(void **state)
             float *all = logits_of(&f, &p.batch.source, &p.batch.target_in);
             open_decoding(&d, &f, &p, 37);
             for (int64_t now = 0; now < 40; now++) decode_step(&d, now, all);
-            for (int64_t b = 0; b < p.batch.source.count; b++) assert_int_equal(d.length[b], p.target[b + 1] - p.target[b]);
+            for (int64_t b = 0; b < p.batch.source.count; b++)
+                assert_int_equal(d.length[b], p.target[b + 1] - p.target[b]);
             close_decoding(&d);
             free(all);
             close_model(&f);
@@ -480,7 +499,8 @@ static void small_batches_add_up(void **state)
         at_params_clear_grad(params);
         for (int64_t b = 0; b < 6; b += 2) {
             int64_t source_offset[16], in_offset[16], out_offset[16];
-            const at_pair_batch part = {part_of(&p.batch.source, b, 2, source_offset), part_of(&p.batch.target_in, b, 2, in_offset),
+            const at_pair_batch part = {part_of(&p.batch.source, b, 2, source_offset),
+                                        part_of(&p.batch.target_in, b, 2, in_offset),
                                         part_of(&p.batch.target_out, b, 2, out_offset), NULL};
             at_ctx_begin(&f.ctx, true, true, RNG + (uint64_t)b);
             const at_loss loss = f.model->arch->loss(&f.ctx, f.model, &part, 0.1f, 0.01f);
@@ -498,7 +518,8 @@ static void small_batches_add_up(void **state)
             for (int64_t j = from; j < from + n; j++) largest = fmaxf(largest, fabsf(large[j]));
             for (int64_t j = from; j < from + n; j++)
                 if (!(fabsf(large[j] - small[j]) <= 2e-6f * largest))
-                    fail_msg("variant %d: %s: %.9g and %.9g", v, params->tensor[i]->name, (double)large[j], (double)small[j]);
+                    fail_msg("variant %d: %s: %.9g and %.9g", v, params->tensor[i]->name, (double)large[j],
+                             (double)small[j]);
         }
         free(large);
         free(small);
@@ -553,6 +574,41 @@ static void attention_maps_are_probabilities(void **state)
     close_model(&f);
 }
 
+/* Whichever allocation of a step fails, the step ends and reports it. */
+static int allocations_left;
+static void *(*true_alloc)(at_backend *be, size_t bytes);
+
+static void *rationed_alloc(at_backend *be, size_t bytes)
+{
+    if (allocations_left-- > 0) return true_alloc(be, bytes);
+    be->failed = true;
+    return NULL;
+}
+
+static void lack_of_memory_is_reported(void **state)
+{
+    (void)state;
+    bool enough = false;
+    for (int n = 0; !enough; n++) {
+        fixture f;
+        pairs p;
+        open_shaken(&f, &variants[3], 1, NULL);
+        some_pairs(&p, &variants[3]);
+        true_alloc = f.be->alloc;
+        f.be->alloc = rationed_alloc;
+        allocations_left = n;
+        at_ctx_begin(&f.ctx, true, true, RNG);
+        f.model->arch->loss(&f.ctx, f.model, &p.batch, 0.1f, 1);
+        at_backward(&f.ctx);
+        at_error err;
+        enough = allocations_left >= 0;
+        assert_int_equal(at_ctx_check(&f.ctx, &err), enough ? ATT_OK : ATT_MEMORY);
+        f.be->alloc = true_alloc;
+        close_model(&f);
+        assert_true(n < 1000);
+    }
+}
+
 /* The task: a sentence of 1 to 6 letters comes back in reverse, or as it is. Tokens 0 begin, 1 end, 2 .. letters. */
 enum { LETTERS = 8, LONGEST = 6, SENTENCES = 40 };
 
@@ -569,12 +625,14 @@ static void fill_task(task *t, bool reverse, uint64_t seed)
     for (int b = 0; b < SENTENCES; b++) {
         const int64_t at = t->offset[b], n = 1 + at_rng_below(seed, draw++, LONGEST);
         for (int64_t i = 0; i < n; i++) t->source[at + i] = 2 + (int32_t)at_rng_below(seed, draw++, LETTERS);
-        for (int64_t i = 0; i < n; i++) t->out[at + i] = t->in[at + i + 1] = t->source[reverse ? at + n - 1 - i : at + i];
+        for (int64_t i = 0; i < n; i++)
+            t->out[at + i] = t->in[at + i + 1] = t->source[reverse ? at + n - 1 - i : at + i];
         t->in[at] = 0;
         t->source[at + n] = t->out[at + n] = 1;
         t->offset[b + 1] = at + n + 1;
     }
-    t->batch = (at_pair_batch){{SENTENCES, t->offset, t->source}, {SENTENCES, t->offset, t->in}, {SENTENCES, t->offset, t->out}, NULL};
+    t->batch = (at_pair_batch){
+        {SENTENCES, t->offset, t->source}, {SENTENCES, t->offset, t->in}, {SENTENCES, t->offset, t->out}, NULL};
 }
 
 /* Part of the tokens of unseen sentences that the model finds most probable itself. */
@@ -613,7 +671,8 @@ static void check_learning(const at_transformer_config *c, bool reverse, int ste
         const at_loss loss = f.model->arch->loss(&f.ctx, f.model, &t.batch, 0.1f, 1 / tokens);
         at_backward(&f.ctx);
         at_params_settle_grad(params);
-        const float warm = s < 30 ? (float)s / 30 : 1, cool = s > steps * 2 / 3 ? 3 * (1 - (float)s / (float)(steps + 1)) : 1;
+        const float warm = s < 30 ? (float)s / 30 : 1,
+                    cool = s > steps * 2 / 3 ? 3 * (1 - (float)s / (float)(steps + 1)) : 1;
         f.be->adam(f.be, params->data, params->moment1, params->moment2, params->grad, params->floats,
                    &(at_adam_args){4e-3f * warm * cool, 0.9f, 0.98f, 1e-9f, s, 1});
         at_params_changed(params);
@@ -622,7 +681,8 @@ static void check_learning(const at_transformer_config *c, bool reverse, int ste
     }
     assert_int_equal(at_ctx_check(&f.ctx, NULL), ATT_OK);
     const double score = accuracy(&f, reverse);
-    print_message("%s: nll %.3f -> %.3f nats, %.2f %% of unseen tokens right\n", reverse ? "reverse" : "copy", first, last, 100 * score);
+    print_message("%s: nll %.3f -> %.3f nats, %.2f %% of unseen tokens right\n", reverse ? "reverse" : "copy", first,
+                  last, 100 * score);
     assert_true(score >= 0.99);
     close_model(&f);
 }
@@ -630,16 +690,18 @@ static void check_learning(const at_transformer_config *c, bool reverse, int ste
 static void reversing_is_learned(void **state)
 {
     (void)state;
-    const at_transformer_config post = {LETTERS + 2, LETTERS + 2, 1, 1, 32, 4, 8, 64, ATT_NORM_POST, ATT_POSITIONS_INTERLEAVED, ATT_ACT_RELU,
-                                        16, true, true, true, false, 0, 0, 0, 0};
+    const at_transformer_config post = {
+        LETTERS + 2, LETTERS + 2, 1,    1,     32, 4, 8, 64, ATT_NORM_POST, ATT_POSITIONS_INTERLEAVED, ATT_ACT_RELU, 16,
+        true,        true,        true, false, 0,  0, 0, 0};
     check_learning(&post, true, 400);
 }
 
 static void copying_is_learned(void **state)
 {
     (void)state;
-    const at_transformer_config pre = {LETTERS + 2, LETTERS + 2, 1, 1, 32, 2, 16, 48, ATT_NORM_PRE, ATT_POSITIONS_LEARNED, SWIGLU,
-                                       16, false, false, true, true, 0.05, 0.05, 0.05, 0.05};
+    const at_transformer_config pre = {
+        LETTERS + 2, LETTERS + 2, 1,     1,     32,   2,    16,   48,   ATT_NORM_PRE, ATT_POSITIONS_LEARNED,
+        SWIGLU,      16,          false, false, true, true, 0.05, 0.05, 0.05,         0.05};
     check_learning(&pre, false, 400);
 }
 
@@ -654,6 +716,7 @@ int main(void)
         cmocka_unit_test(threads_give_equal_bits),
         cmocka_unit_test(small_batches_add_up),
         cmocka_unit_test(attention_maps_are_probabilities),
+        cmocka_unit_test(lack_of_memory_is_reported),
         cmocka_unit_test(reversing_is_learned),
         cmocka_unit_test(copying_is_learned),
     };

@@ -1,6 +1,6 @@
-/* Every op of op_list.h on every instruction set: values against the double-precision reference, gradients against central
- * differences of that reference, first contributions (beta 0, onto NaN) and further ones (beta 1), unwanted gradients, and equal
- * bits for any thread count. The cases are the rows of op_cases.h. */
+/* Every op of op_list.h on every instruction set: values against the double-precision reference, gradients against
+ * central differences of that reference, first contributions (beta 0, onto NaN) and further ones (beta 1), unwanted
+ * gradients, and equal bits for any thread count. The cases are the rows of op_cases.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,8 @@ enum { THREADS = sizeof thread_counts / sizeof *thread_counts };
 static const char *isas[MAX_ISAS];
 static int isa_count;
 static at_backend *backends[MAX_ISAS][THREADS];
-static double worst_value[OP_KINDS], worst_gradient[OP_KINDS]; /* over the tensor's largest value and the case's slack */
+static double worst_value[OP_KINDS],
+    worst_gradient[OP_KINDS]; /* over the tensor's largest value and the case's slack */
 
 #define NAME(name) #name,
 static const char *const op_names[] = {ATT_OPS(NAME)};
@@ -46,7 +47,8 @@ static int stop(void **state)
     for (int i = 0; i < isa_count; i++)
         for (int t = 0; t < THREADS; t++) backends[i][t]->free(backends[i][t]);
     for (int op = 0; op < OP_KINDS; op++)
-        print_message("%s: largest error of a value %.1e, of a gradient %.1e\n", op_names[op], worst_value[op], worst_gradient[op]);
+        print_message("%s: largest error of a value %.1e, of a gradient %.1e\n", op_names[op], worst_value[op],
+                      worst_gradient[op]);
     return 0;
 }
 
@@ -77,10 +79,19 @@ static at_attention_args attention_args(const op_problem *p)
 {
     const op_case *c = p->c;
     const int64_t inner = c->heads * c->head_width;
-    return (at_attention_args){.count = p->count, .query = {p->query, p->query + 1}, .key = {p->key, p->key + 1}, .heads = c->heads,
-                               .head_width = c->head_width, .ldq = c->keys ? inner : 3 * inner, .ldk = c->keys ? 2 * inner : 3 * inner,
-                               .ldv = c->keys ? 2 * inner : 3 * inner, .ldo = inner, .scale = (float)(1 / sqrt((double)c->head_width)),
-                               .causal = c->causal, .dropout = c->rate, .key_rng = p->draw};
+    return (at_attention_args){.count = p->count,
+                               .query = {p->query, p->query + 1},
+                               .key = {p->key, p->key + 1},
+                               .heads = c->heads,
+                               .head_width = c->head_width,
+                               .ldq = c->keys ? inner : 3 * inner,
+                               .ldk = c->keys ? 2 * inner : 3 * inner,
+                               .ldv = c->keys ? 2 * inner : 3 * inner,
+                               .ldo = inner,
+                               .scale = (float)(1 / sqrt((double)c->head_width)),
+                               .causal = c->causal,
+                               .dropout = c->rate,
+                               .key_rng = p->draw};
 }
 
 static void reference_attention(const op_problem *p, expected *e)
@@ -109,19 +120,35 @@ static void reference_loss(const op_problem *p, expected *e)
     free(logits);
 }
 
-/* Values from e->in; returns what is differentiated: the sum of the output times the gradient from above, or the scaled loss. */
+/* Values from e->in; returns what is differentiated: the sum of the output times the gradient from above, or the scaled
+ * loss. */
 static double reference(const op_problem *p, expected *e)
 {
     const op_case *c = p->c;
     switch (c->op) {
-    case OP_embed: ref_embed(e->out, e->in[0], p->ids, p->scale, e->in[1], p->positions, c->n, c->d); break;
-    case OP_linear: ref_linear(e->out, e->in[0], e->in[1], c->tied, e->in[2], c->n, c->d, c->f, c->act); break;
-    case OP_attention: reference_attention(p, e); break;
-    case OP_layer_norm: ref_layer_norm(e->out, e->in[0], e->in[1], e->in[2], c->n, c->d, 1e-5f); break;
-    case OP_dropout: ref_dropout(e->out, e->in[0], e->in[1], c->n * c->d, c->rate, p->draw); break;
-    case OP_swiglu: ref_swiglu(e->out, e->in[0], c->n, c->d / 2); break;
-    case OP_linear_cross_entropy: reference_loss(p, e); return p->scale * e->loss;
-    case OP_KINDS: break;
+    case OP_embed:
+        ref_embed(e->out, e->in[0], p->ids, p->scale, e->in[1], p->positions, c->n, c->d);
+        break;
+    case OP_linear:
+        ref_linear(e->out, e->in[0], e->in[1], c->tied, e->in[2], c->n, c->d, c->f, c->act);
+        break;
+    case OP_attention:
+        reference_attention(p, e);
+        break;
+    case OP_layer_norm:
+        ref_layer_norm(e->out, e->in[0], e->in[1], e->in[2], c->n, c->d, 1e-5f);
+        break;
+    case OP_dropout:
+        ref_dropout(e->out, e->in[0], e->in[1], c->n * c->d, c->rate, p->draw);
+        break;
+    case OP_swiglu:
+        ref_swiglu(e->out, e->in[0], c->n, c->d / 2);
+        break;
+    case OP_linear_cross_entropy:
+        reference_loss(p, e);
+        return p->scale * e->loss;
+    case OP_KINDS:
+        break;
     }
     double sum = 0;
     for (int64_t i = 0; i < op_matrix_floats(&p->out); i++) sum += e->out[i] * p->out.data[i];
@@ -154,15 +181,18 @@ static double difference(const op_problem *p, expected *e, const probe *pr)
 static double cost_of(const op_problem *p)
 {
     double cost = 20.0 * (double)op_matrix_floats(&p->out) + 100;
-    if (p->c->op == OP_linear || p->c->op == OP_linear_cross_entropy) cost += 2.0 * (double)(p->c->n * p->c->d * p->c->f);
+    if (p->c->op == OP_linear || p->c->op == OP_linear_cross_entropy)
+        cost += 2.0 * (double)(p->c->n * p->c->d * p->c->f);
     for (int64_t b = 0; b < p->count; b++)
-        cost += (double)((p->query[b + 1] - p->query[b]) * (p->key[b + 1] - p->key[b]) * p->c->heads * (2 * p->c->head_width + 10));
+        cost += (double)((p->query[b + 1] - p->query[b]) * (p->key[b + 1] - p->key[b]) * p->c->heads *
+                         (2 * p->c->head_width + 10));
     return cost;
 }
 
 enum { DIRECTIONS = 4, FEWEST = 16 };
 
-/* All elements of an input where that is cheap, else the first, the last and a sample; and directions, which no element escapes. */
+/* All elements of an input where that is cheap, else the first, the last and a sample; and directions, which no element
+ * escapes. */
 static void add_probes(const op_problem *p, expected *e, int input)
 {
     const int64_t n = op_matrix_floats(&p->in[input]);
@@ -211,7 +241,8 @@ typedef struct result {
 
 enum { NOBODY = -1 };
 
-/* Before the backward a gradient holds NaN (beta 0: it must not be read), or numbers to which the backward adds (beta 1). */
+/* Before the backward a gradient holds NaN (beta 0: it must not be read), or numbers to which the backward adds (beta
+ * 1). */
 static float preset(int input, int64_t i, float beta)
 {
     return beta == 0 ? NAN : (float)at_rng_normal(at_rng_key(31, (uint64_t)input), (uint64_t)i);
@@ -263,15 +294,17 @@ static void result_free(result *r)
     for (int i = 0; i < OP_INPUTS; i++) free(r->grad[i]);
 }
 
-static void check(const op_case *c, const char *isa, const char *what, int64_t index, double got, double want, double scale, double *worst)
+static void check(const op_case *c, const char *isa, const char *what, int64_t index, double got, double want,
+                  double scale, double *worst)
 {
-    const double slack = c->slack > 0 ? c->slack : 1, error = fabs(got - want) / scale, tolerance = c->tolerance * slack;
+    const double slack = c->slack > 0 ? c->slack : 1, error = fabs(got - want) / scale,
+                 tolerance = c->tolerance * slack;
     if (error / slack > *worst) *worst = error / slack;
     if (error <= tolerance) return;
     char text[200];
     op_case_print(c, text, sizeof text);
-    fail_msg("%s on %s: %s[%lld] is %.9g, should be %.9g: error %.2g, tolerance %.2g", text, isa, what, (long long)index, got, want,
-             error, tolerance);
+    fail_msg("%s on %s: %s[%lld] is %.9g, should be %.9g: error %.2g, tolerance %.2g", text, isa, what,
+             (long long)index, got, want, error, tolerance);
 }
 
 static double largest_of(const double *x, int64_t n)
@@ -302,7 +335,8 @@ static void check_gradients(const op_problem *p, const expected *e, const result
         const int64_t last = pr->element >= 0 ? pr->element + 1 : n;
         double got = 0, scale = fmax(e->largest[pr->input], 1e-3) + beta;
         for (int64_t j = first; j < last; j++)
-            got += sign_of(pr, j) * ((double)r->grad[pr->input][j] - (beta != 0 ? (double)preset(pr->input, j, beta) : 0));
+            got +=
+                sign_of(pr, j) * ((double)r->grad[pr->input][j] - (beta != 0 ? (double)preset(pr->input, j, beta) : 0));
         if (pr->element < 0) scale *= sqrt((double)n);
         check(p->c, isa, p->in[pr->input].name, pr->element, got, pr->want, scale, &worst_gradient[p->c->op]);
     }
@@ -385,11 +419,11 @@ static void check_cases(op_kind op)
     assert_true(count > 0);
 }
 
-#define CASES_OF(name)                                                                                                 \
-    static void cases_of_##name(void **state)                                                                          \
-    {                                                                                                                  \
-        (void)state;                                                                                                   \
-        check_cases(OP_##name);                                                                                        \
+#define CASES_OF(name)                        \
+    static void cases_of_##name(void **state) \
+    {                                         \
+        (void)state;                          \
+        check_cases(OP_##name);               \
     }
 ATT_OPS(CASES_OF)
 
@@ -429,8 +463,8 @@ static void attention_gives_its_weights(void **state)
     }
 }
 
-/* Row i of causal attention over 300 tokens has the bits that it has in a sequence that ends at i, and that one query has
- * alone: decoding with a cache rests on it. */
+/* Row i of causal attention over 300 tokens has the bits that it has in a sequence that ends at i, and that one query
+ * has alone: decoding with a cache rests on it. */
 static void attention_rows_stand_alone(void **state)
 {
     (void)state;
@@ -484,7 +518,8 @@ static void linear_rows_stand_alone(void **state)
     op_problem_free(p);
 }
 
-/* Exactly the elements that the hash of their index drops, at the rate asked for, and independent of their neighbours. */
+/* Exactly the elements that the hash of their index drops, at the rate asked for, and independent of their neighbours.
+ */
 static void dropout_mask_is_the_hash(void **state)
 {
     (void)state;
@@ -523,7 +558,8 @@ static void optimizer_is_the_same_for_any_threads(void **state)
             at_backend *be = backends[isa][t];
             float *w[3], *g = array(N, sizeof *g);
             for (int k = 0; k < 3; k++) w[k] = array(N, sizeof **w);
-            for (int64_t i = 0; i < N; i++) w[0][i] = (float)at_rng_normal(1, (uint64_t)i), g[i] = (float)at_rng_normal(2, (uint64_t)i);
+            for (int64_t i = 0; i < N; i++)
+                w[0][i] = (float)at_rng_normal(1, (uint64_t)i), g[i] = (float)at_rng_normal(2, (uint64_t)i);
             for (int step = 1; step <= 3; step++)
                 be->adam(be, w[0], w[1], w[2], g, N, &(at_adam_args){1e-2f, 0.9f, 0.98f, 1e-9f, step, 0.5f});
             const double sum = be->sum_squares(be, w[0], N);
@@ -545,6 +581,64 @@ static void optimizer_is_the_same_for_any_threads(void **state)
     for (int k = 0; k < 3; k++) free(first[k]);
 }
 
+static at_tensor *parameter(at_params *params, const char *name, int64_t rows, int64_t width)
+{
+    return at_params_add(params, (at_init){ATT_INIT_NORMAL, 1}, rows, width, "%s", name);
+}
+
+/* A tensor used three times gets the sum of its gradients; an op whose output nobody uses is skipped, and what it read
+ * ends up with gradient zero. */
+static void tape_sums_what_is_used_and_skips_the_rest(void **state)
+{
+    (void)state;
+    enum { N = 5, D = 7, V = 9 };
+    static const int32_t targets[N] = {1, 8, 0, 3, 3};
+    at_backend *be = backends[isa_count - 1][0];
+    at_params params;
+    at_ctx ctx;
+    at_params_init(&params, be);
+    at_ctx_init(&ctx, be);
+    at_tensor *x = parameter(&params, "x", N, D), *w = parameter(&params, "w", D, V),
+              *unused = parameter(&params, "unused", D, D);
+    assert_int_equal(at_params_allocate(&params, true, NULL), ATT_OK);
+    assert_int_equal(at_params_draw(&params, SEED, NULL), ATT_OK);
+    assert_ptr_equal(at_params_find(&params, "w"), w);
+    assert_null(at_params_find(&params, "v"));
+    for (int64_t i = 0; i < params.floats; i++) params.grad[i] = NAN;
+    float once[N * D], thrice[N * D];
+    for (int run = 0; run < 2; run++) { /* the loss of 3 x, and of x + (x + x) */
+        at_params_clear_grad(&params);
+        at_ctx_begin(&ctx, true, true, 1);
+        at_tensor *sum = run ? at_dropout(&ctx, x, at_dropout(&ctx, x, x, 0), 0) : at_tensor_new(&ctx, N, D);
+        if (run == 0) be->axpy(be, sum->data, 0, x->data, 3, N * D);
+        sum->needs_grad = true;
+        at_linear(&ctx, x, unused, NULL, ATT_ACT_SWISH);
+        at_linear_cross_entropy(&ctx, sum, w, false, NULL, targets, 0, 1);
+        at_backward(&ctx);
+        at_params_settle_grad(&params);
+        if (run == 0) memcpy(once, sum->grad, sizeof once);
+        for (int64_t i = 0; i < D * D; i++) assert_true(unused->grad[i] == 0);
+    }
+    memcpy(thrice, x->grad, sizeof thrice);
+    for (int64_t i = 0; i < N * D; i++)
+        assert_true(fabsf(thrice[i] - 3 * once[i]) <= 1e-6f * fmaxf(1, fabsf(thrice[i])));
+    at_ctx_begin(&ctx, false, true, 1);
+    at_linear(&ctx, x, unused, NULL, ATT_ACT_SWISH);
+    assert_null(ctx.last); /* nothing is recorded when nobody asks */
+    at_ctx_free(&ctx);
+    at_params_free(&params);
+}
+
+static void unknown_instruction_sets_are_refused(void **state)
+{
+    (void)state;
+    at_backend *be = NULL;
+    at_error err;
+    assert_int_equal(at_cpu_backend_new(&be, 1, "abacus", &err), ATT_UNSUPPORTED);
+    assert_non_null(strstr(err.text, "abacus"));
+    assert_null(be);
+}
+
 int main(void)
 {
 #define CASES_TEST(name) cmocka_unit_test(cases_of_##name),
@@ -554,6 +648,8 @@ int main(void)
         cmocka_unit_test(linear_rows_stand_alone),
         cmocka_unit_test(dropout_mask_is_the_hash),
         cmocka_unit_test(optimizer_is_the_same_for_any_threads),
+        cmocka_unit_test(tape_sums_what_is_used_and_skips_the_rest),
+        cmocka_unit_test(unknown_instruction_sets_are_refused),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
