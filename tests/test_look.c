@@ -19,7 +19,7 @@
 #include "infer/search.h"
 #include "model/transformer.h"
 #include "plot/attention_page.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 static void must(at_status status, const at_error *err)
 {
@@ -382,7 +382,7 @@ static at_tokenizer *make_tokenizer(const char *path)
     return tokenizer;
 }
 
-static at_bundle make_bundle(at_backend *be, const char *path, bool training, at_norm_place norm, int positions)
+static at_bundle make_bundle(at_backend *be, const char *path, bool training, int norm, int positions)
 {
     at_error err;
     at_bundle bundle = {.tokens = {.target_start = 2, .eos = 3, .pad = 0}, .source = make_tokenizer(path)};
@@ -534,7 +534,7 @@ static void assert_like_search(const at_bundle *bundle, const char *text, bool t
 }
 
 /* Never ends by itself, and would write padding if the search let it. */
-static at_bundle make_endless(fixture *f, at_norm_place norm, int positions)
+static at_bundle make_endless(fixture *f, int norm, int positions)
 {
     at_bundle bundle = make_bundle(f->translator.be, f->text, false, norm, positions);
     if (positions == 4) bundle.tokens.pad = 9;

@@ -4,7 +4,7 @@
 #include <zlib.h>
 
 #include "text/lowercase.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 /* UTF-8 */
 

@@ -2,19 +2,12 @@
 #include <attend/tools.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <utf8proc.h>
 #include <xxhash.h>
 #include <yaml.h>
 #include <zlib.h>
 
-#include "base/status.h"
-#include "simd/kernels.h"
-
-/* The build may pass it on: SentencePiece itself has no function for it. */
-#ifndef ATTEND_SENTENCEPIECE_VERSION
-#define ATTEND_SENTENCEPIECE_VERSION ""
-#endif
+#include "backend/backend.h"
 
 const char *at_version(void)
 {
@@ -23,21 +16,12 @@ const char *at_version(void)
 
 at_status at_instruction_set(const char **name, at_error *err)
 {
-    const char *forced = getenv("ATTEND_ISA");
-    if (forced != NULL && forced[0] == '\0') forced = NULL;
-    at_kernels table;
-    if (!at_kernels_fill(&table, forced)) {
-        return at_fail(err, ATT_UNSUPPORTED,
-                       "ATTEND_ISA: instruction set \"%s\" is unknown or not run by this processor; try portable",
-                       forced != NULL ? forced : "");
-    }
-    *name = table.isa;
-    return ATT_OK;
+    return at_cpu_isa_default(name, err);
 }
 
 int at_instruction_sets(const char **names, int max)
 {
-    return at_kernels_names(names, max);
+    return at_cpu_isa_list(names, max);
 }
 
 int at_libraries(at_library *list, int max)
@@ -49,7 +33,7 @@ int at_libraries(at_library *list, int max)
         const char *name, *version;
     } all[] = {{"Jansson", jansson_version_str()},
                {"libyaml", yaml_get_version_string()},
-               {"SentencePiece", ATTEND_SENTENCEPIECE_VERSION},
+               {"SentencePiece", ATTEND_SENTENCEPIECE_VERSION}, /* from the build: it has no function for it */
                {"utf8proc", utf8proc_version()},
                {"xxHash", xxhash},
                {"zlib", zlibVersion()}};

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "base/act.h"
-#include "base/status.h"
+#include "base/fail.h"
 
 typedef struct at_backend at_backend;
 
@@ -121,6 +121,11 @@ struct at_backend {
      * -inf. The logits are used up. */
     void (*top_k)(at_backend *be, int32_t *ids, float *log_probs, float *logits, int64_t n, int64_t v, int64_t k);
 };
+
+/* Instruction sets: those that this build has and this processor runs, best first (returns their number, at most max), and the
+ * one that a backend made with isa NULL would use. ATT_UNSUPPORTED when ATTEND_ISA names none of them. */
+int at_cpu_isa_list(const char **names, int max);
+at_status at_cpu_isa_default(const char **name, at_error *err);
 
 /* The CPU backend. threads 0: see at_cpu_count. isa NULL: what the environment variable ATTEND_ISA
  * names, else the best this processor has; "portable", "avx2", "avx512". */

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/status.h"
+#include "base/fail.h"
 
 /* A file's bytes, mapped read-only (or read into memory where mapping fails). */
 typedef struct at_map {

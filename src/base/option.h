@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/status.h"
+#include "base/fail.h"
 
 typedef enum at_option_type {
     ATT_OPT_BOOL,   /* bool:    true|false|yes|no|on|off|1|0 */

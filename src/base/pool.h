@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "base/status.h"
+#include "base/fail.h"
 
 /* Driven by one thread at a time. Idle workers spin for some 20 microseconds, then sleep. */
 typedef struct at_pool at_pool;

@@ -15,11 +15,15 @@ typedef struct train_state {
 
 #define FIELD(name) offsetof(train_state, name)
 
-static const at_option options[] = {
+static const at_option preset_option[] = {
     {.name = "preset",
      .type = ATT_OPT_TEXT,
      .offset = FIELD(preset),
      .help = "shape and settings of a known kind: tiny, small, base, big; the recipe and other options override it"},
+    {0},
+};
+
+static const at_option options[] = {
     {.name = "dry-run",
      .type = ATT_OPT_BOOL,
      .offset = FIELD(dry_run),
@@ -42,6 +46,7 @@ static at_status bind(at_cli *cli, void *state, at_error *err)
 {
     train_state *s = state;
     ATT_TRY(at_training_new(&s->training, err));
+    at_arguments_group(&cli->arguments, "Start", preset_option, s, true);
     const at_option *rows;
     void *object;
     const char *title;
@@ -66,10 +71,9 @@ static at_status add_preset(at_cli *cli, const char *preset, at_error *err)
 static at_status prepare(at_cli *cli, void *state, at_error *err)
 {
     (void)state;
-    const char *preset = at_arguments_value(&cli->arguments, "preset");
     if (cli->arguments.positional_count > 0)
         ATT_TRY(at_recipe_read(&cli->arguments, cli->arguments.positional[0], err));
-    if (preset == NULL) preset = at_arguments_value(&cli->arguments, "preset");
+    const char *preset = at_arguments_value(&cli->arguments, "preset");
     return preset ? add_preset(cli, preset, err) : ATT_OK;
 }
 

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "base/status.h"
+#include "base/fail.h"
 
 typedef struct at_output {
     FILE *out, *err;

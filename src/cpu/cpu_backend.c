@@ -71,18 +71,38 @@ static void cpu_free(at_backend *be)
     free(cpu);
 }
 
+int at_cpu_isa_list(const char **names, int max)
+{
+    return at_kernels_names(names, max);
+}
+
+/* isa NULL: what ATTEND_ISA names, else the best. An empty ATTEND_ISA counts as unset. */
+static at_status choose_kernels(at_kernels *k, const char *isa, at_error *err)
+{
+    const char *forced = isa != NULL ? isa : getenv("ATTEND_ISA");
+    if (forced != NULL && *forced == '\0') forced = NULL;
+    if (at_kernels_fill(k, forced)) return ATT_OK;
+    return at_fail(err, ATT_UNSUPPORTED,
+                   "%s: instruction set \"%s\" is unknown or not run by this processor; try portable",
+                   isa != NULL ? "isa" : "ATTEND_ISA", forced);
+}
+
+at_status at_cpu_isa_default(const char **name, at_error *err)
+{
+    at_kernels k;
+    ATT_TRY(choose_kernels(&k, NULL, err));
+    *name = k.isa;
+    return ATT_OK;
+}
+
 at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_error *err)
 {
     at_cpu *cpu = calloc(1, sizeof *cpu);
     if (cpu == NULL) return at_fail_memory(err, sizeof *cpu);
     cpu->base.name = "cpu";
     cpu->base.free = cpu_free;
-    if (isa == NULL) isa = getenv("ATTEND_ISA");
-    if (!at_kernels_fill(&cpu->k, isa)) {
-        free(cpu);
-        return at_fail(err, ATT_UNSUPPORTED, "instruction set \"%s\" is unknown or not run by this processor; try portable", isa);
-    }
-    at_status status = at_pool_new(&cpu->pool, threads, err);
+    at_status status = choose_kernels(&cpu->k, isa, err);
+    if (status == ATT_OK) status = at_pool_new(&cpu->pool, threads, err);
     if (status == ATT_OK) {
         cpu->threads = at_pool_threads(cpu->pool);
         cpu->scratch = calloc((size_t)cpu->threads, sizeof *cpu->scratch);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "base/fail.h"
 #include "data/corpus.h"
 #include "tape/batch.h"
 

@@ -5,10 +5,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/buf.h"
 #include "base/file.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 const char *const at_skip_name[ATT_SKIP_KINDS] = {"empty", "invalid-utf8", "too-long", "lopsided"};
 
@@ -191,6 +192,12 @@ static at_status check_paths(const char *const *sources, const char *const *targ
                    standard_inputs);
 }
 
+static uint64_t hash_side(const at_side *s, int64_t count, uint64_t seed)
+{
+    const uint64_t ends = XXH3_64bits_withSeed(s->offset, (size_t)(count + 1) * sizeof *s->offset, seed);
+    return XXH3_64bits_withSeed(s->ids, (size_t)s->offset[count] * sizeof *s->ids, ends);
+}
+
 at_status at_corpus_read(at_corpus *corpus, const char *const *sources, const char *const *targets, int path_count,
                          const at_tokenizer *source_tokenizer, const at_tokenizer *target_tokenizer,
                          const at_corpus_limits *limits, at_error *err)
@@ -206,6 +213,9 @@ at_status at_corpus_read(at_corpus *corpus, const char *const *sources, const ch
     }
     corpus->source.ids = in.source.ids.data;
     corpus->target.ids = in.target.ids.data;
-    if (status != ATT_OK) at_corpus_free(corpus);
+    if (status == ATT_OK)
+        corpus->hash = hash_side(&corpus->target, corpus->count, hash_side(&corpus->source, corpus->count, 0));
+    else
+        at_corpus_free(corpus);
     return status;
 }

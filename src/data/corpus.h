@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "base/status.h"
+#include "base/fail.h"
 #include "text/tokenizer.h"
 
 /* Why a pair was skipped: the first of these that applies. */
@@ -40,6 +40,7 @@ typedef struct at_corpus {
     int64_t lines; /* lines read */
     int64_t skipped[ATT_SKIP_KINDS];
     int64_t first_skipped[ATT_SKIP_KINDS]; /* line number of the first of each kind, 0 when none */
+    uint64_t hash;                         /* XXH3 over the kept tokens of both sides and where pairs end */
 } at_corpus;
 
 /* sources and targets: equally many paths, read one after the other. On failure *corpus is empty. A corpus without

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/status.h"
+#include "base/fail.h"
 
 typedef enum at_phrase_language { ATT_CHINESE, ATT_GERMAN, ATT_ENGLISH, ATT_PHRASE_LANGUAGES } at_phrase_language;
 

@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "base/fail.h"
 #include "tape/dtype.h"
 
 typedef struct at_safetensors at_safetensors;

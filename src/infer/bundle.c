@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 /* ---- making ---- */
 
@@ -246,19 +245,11 @@ static at_status describe_weights(at_stored_model *stored, const at_params *para
     return ATT_OK;
 }
 
-/* A numbering of its own shows in the hash, which is else that of the bytes alone. */
-static bool is_renumbered(const at_tokenizer *tokenizer)
-{
-    size_t size;
-    const void *bytes = at_tokenizer_bytes(tokenizer, &size);
-    return at_tokenizer_hash(tokenizer) != XXH3_64bits(bytes, size);
-}
-
 static at_status describe_tokenizer(at_stored_model *stored, at_stored_tokenizer *to, const at_tokenizer *tokenizer,
                                     at_error *err)
 {
     to->bytes = at_tokenizer_bytes(tokenizer, &to->size);
-    if (!is_renumbered(tokenizer)) return ATT_OK;
+    if (!at_tokenizer_is_renumbered(tokenizer)) return ATT_OK;
     to->piece_count = at_tokenizer_size(tokenizer);
     const char **pieces = at_arena_array(&stored->arena, (size_t)to->piece_count, sizeof *pieces);
     if (pieces == NULL) return at_fail_memory(err, (size_t)to->piece_count * sizeof *pieces);
@@ -293,7 +284,6 @@ static at_status save_block(const at_bundle *bundle, const char *path, const flo
     return status;
 }
 
-/* weights, where given, is host memory, as everything that is written. */
 at_status at_bundle_save(const at_bundle *bundle, const char *path, const float *weights, const at_stored_tensor *extra,
                          size_t extra_count, const at_metadata *metadata, size_t metadata_count, at_error *err)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "infer/search.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 static const int64_t start_of_first = 0; /* of the one sentence in every map */
 
@@ -38,19 +38,17 @@ static at_status check_model(const at_bundle *bundle, at_error *err)
 
 /* ---- tokens ---- */
 
-/* A copy in which U+FFFD stands for every byte that starts no valid sequence; NULL without memory. */
-static const char *mend(at_arena *arena, const char *text)
+/* A copy in the result's arena, with U+FFFD for every byte that starts no valid sequence. */
+static at_status mend(look *l, const char **out, const char *text, at_error *err)
 {
-    const size_t len = strlen(text);
-    char *mended = at_arena_array(arena, len + 1, 3), *to = mended;
-    if (mended == NULL) return NULL;
-    for (size_t at = 0; at < len;) {
-        uint32_t code;
-        at += at_utf8_next(text + at, len - at, &code);
-        to += at_utf8_put(to, code);
+    at_buf mended = {0};
+    at_status status = at_utf8_mend(text, strlen(text), &mended, err);
+    if (status == ATT_OK) {
+        *out = at_arena_strdup(&l->result->arena, mended.data ? mended.data : "");
+        if (*out == NULL) status = fail_memory(err);
     }
-    *to = '\0';
-    return mended;
+    at_buf_free(&mended);
+    return status;
 }
 
 static at_status check_length(const look *l, const at_ids *ids, const char *side, at_error *err)
@@ -65,8 +63,7 @@ static at_status check_length(const look *l, const at_ids *ids, const char *side
 
 static at_status tokenise_source(look *l, const char *text, at_error *err)
 {
-    l->result->text = mend(&l->result->arena, text);
-    if (l->result->text == NULL) return fail_memory(err);
+    ATT_TRY(mend(l, &l->result->text, text, err));
     ATT_TRY(at_tokenizer_encode(l->bundle->source, l->result->text, strlen(l->result->text), &l->source, err));
     if (l->source.len == 0) return at_fail(err, ATT_INPUT, "the text has no tokens; give a sentence to look at");
     ATT_TRY(at_ids_push(&l->source, l->bundle->tokens.eos, err));
@@ -83,8 +80,7 @@ static at_status shift(look *l, at_error *err)
 
 static at_status take_target(look *l, const char *target, at_error *err)
 {
-    l->result->target = mend(&l->result->arena, target);
-    if (l->result->target == NULL) return fail_memory(err);
+    ATT_TRY(mend(l, &l->result->target, target, err));
     ATT_TRY(at_tokenizer_encode(l->bundle->target, l->result->target, strlen(l->result->target), &l->out, err));
     return at_ids_push(&l->out, l->bundle->tokens.eos, err);
 }
@@ -93,10 +89,7 @@ static at_status keep_text(look *l, const at_hypothesis *best, at_error *err)
 {
     at_buf text = {0};
     at_status status = at_tokenizer_decode(l->bundle->target, best->ids, (size_t)best->count, &text, err);
-    if (status == ATT_OK) {
-        l->result->target = mend(&l->result->arena, text.data ? text.data : "");
-        if (l->result->target == NULL) status = fail_memory(err);
-    }
+    if (status == ATT_OK) status = mend(l, &l->result->target, text.data ? text.data : "", err);
     at_buf_free(&text);
     return status;
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 typedef struct job {
     const at_bundle *bundle;
@@ -35,20 +35,6 @@ static int64_t tokens_of(const job *j, int64_t line)
 
 /* ---- tokens ---- */
 
-/* Appends the text with U+FFFD in place of each byte that starts no valid sequence. */
-static at_status mend_utf8(at_line text, at_buf *out, at_error *err)
-{
-    for (size_t at = 0; at < text.len;) {
-        const size_t valid = at_utf8_valid(text.data + at, text.len - at);
-        ATT_TRY(at_buf_add(out, text.data + at, valid, err));
-        at += valid;
-        if (at == text.len) break;
-        ATT_TRY(at_buf_add(out, "\xEF\xBF\xBD", 3, err));
-        at++;
-    }
-    return ATT_OK;
-}
-
 static at_status tokenise_text(job *j, at_line text, at_translation *out, at_error *err)
 {
     const size_t before = j->tokens.len;
@@ -66,7 +52,7 @@ static at_status tokenise_line(job *j, int64_t line, at_buf *scratch, at_error *
     at_translation *out = &j->out[line];
     if (text.len > 0 && at_utf8_valid(text.data, text.len) < text.len) {
         at_buf_clear(scratch);
-        ATT_TRY(mend_utf8(text, scratch, err));
+        ATT_TRY(at_utf8_mend(text.data, text.len, scratch, err));
         text = (at_line){scratch->data, scratch->len};
         out->mended = true;
     }

@@ -2,31 +2,24 @@
 #include "plot/markup.h"
 
 #include <stdbool.h>
+#include <string.h>
+
+#include "base/utf8.h"
 
 /* The code point at text, which isn't at its end, and its number of bytes. U+FFFD, one byte long, for a byte that
  * starts no valid UTF-8; also for what XML has no room for. */
 size_t at_markup_next(const char *text, uint32_t *code)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *s = (const unsigned char *)text;
-    const size_t len = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF5 ? 4 : 0;
-    uint32_t c = len == 1 ? s[0] : s[0] & (0x7Fu >> len);
-    bool valid = len > 0;
-    for (size_t i = 1; i < len && valid; i++) {
-        valid = (s[i] & 0xC0) == 0x80; /* the ending NUL is none */
-        c = c << 6 | (s[i] & 0x3Fu);
-    }
-    valid = valid && c >= least[len] && c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
-    *code = valid && c != 0xFFFE && c != 0xFFFF && (c < 0x80 || c > 0x9F) ? c : 0xFFFD;
-    return valid ? len : 1;
+    const size_t count = at_utf8_next(text, strnlen(text, 4), code);
+    const bool unknown_to_xml = *code == 0xFFFE || *code == 0xFFFF || (*code >= 0x80 && *code <= 0x9F);
+    if (unknown_to_xml) *code = 0xFFFD;
+    return count;
 }
 
-/* Appends valid UTF-8 of a code point from U+0080 to U+FFFF. */
-static at_status put_code(at_buf *out, uint32_t c, at_error *err)
+static at_status put_code(at_buf *out, uint32_t code, at_error *err)
 {
-    const unsigned char two[] = {(unsigned char)(0xC0 | c >> 6), (unsigned char)(0x80 | (c & 0x3F))};
-    const unsigned char three[] = {(unsigned char)(0xE0 | c >> 12), (unsigned char)(0x80 | (c >> 6 & 0x3F)), two[1]};
-    return c < 0x800 ? at_buf_add(out, two, 2, err) : at_buf_add(out, three, 3, err);
+    char bytes[4];
+    return at_buf_add(out, bytes, at_utf8_put(bytes, code), err);
 }
 
 /* One character of text or of an attribute's value. Control characters show as their pictures, U+2400 and on. */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 static bool is_digit(char c)
 {

@@ -3,7 +3,7 @@
 #define ATT_TEXT_BLEU_TOKENIZE_H
 
 #include "base/buf.h"
-#include "base/status.h"
+#include "base/fail.h"
 #include "text/metrics.h"
 
 /* Puts the tokenised line into *out, whose content is lost; *spare is room to work in, kept between calls.

@@ -6,7 +6,7 @@
 #include "text/lowercase.h"
 #include "text/metrics.h"
 #include "text/ngram.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 enum { ORDERS = 6, BETA = 2 };
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "base/buf.h"
-#include "base/status.h"
+#include "base/fail.h"
 
 /* Appends the lower-case form of a text to *out. Bytes that are not valid UTF-8 become U+FFFD. */
 at_status at_lowercase(const char *text, size_t len, at_buf *out, at_error *err);

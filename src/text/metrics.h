@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "base/fail.h"
 
 typedef enum at_bleu_tokenize { ATT_TOKENIZE_13A, ATT_TOKENIZE_ZH, ATT_TOKENIZE_NONE } at_bleu_tokenize;
 

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/status.h"
+#include "base/fail.h"
 
 typedef struct at_ngram_slot at_ngram_slot;
 

@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "text/sentencepiece.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 enum {
     LARGEST_MODEL = 1 << 30, /* bytes; the parser counts in int */

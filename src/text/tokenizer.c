@@ -184,6 +184,11 @@ const void *at_tokenizer_bytes(const at_tokenizer *tokenizer, size_t *size)
     return tokenizer->bytes;
 }
 
+bool at_tokenizer_is_renumbered(const at_tokenizer *tokenizer)
+{
+    return tokenizer->foreign.pieces != NULL;
+}
+
 uint64_t at_tokenizer_hash(const at_tokenizer *tokenizer)
 {
     return tokenizer->hash;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/status.h"
+#include "base/fail.h"
 
 typedef struct at_tokenizer at_tokenizer;
 
@@ -45,6 +45,8 @@ at_status at_tokenizer_renumber(at_tokenizer *tokenizer, const char *const *piec
 
 /* The model's bytes, owned by the tokenizer. */
 const void *at_tokenizer_bytes(const at_tokenizer *tokenizer, size_t *size);
+/* Whether it has a foreign vocabulary (at_tokenizer_renumber). */
+bool at_tokenizer_is_renumbered(const at_tokenizer *tokenizer);
 uint64_t at_tokenizer_hash(const at_tokenizer *tokenizer); /* XXH3 over bytes and numbering */
 int at_tokenizer_size(const at_tokenizer *tokenizer);
 /* -1 where the model has none. */

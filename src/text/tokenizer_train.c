@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "text/sentencepiece.h"
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 enum {
     SPECIAL_PIECES = 4,

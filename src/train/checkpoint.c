@@ -17,7 +17,7 @@ typedef struct field {
 #define REAL(name) {#name, offsetof(at_progress, name), true}
 static const field fields[] = {WHOLE(step), WHOLE(adam_step), WHOLE(epoch), WHOLE(batch), WHOLE(skipped), WHOLE(skipped_in_a_row),
                                WHOLE(validations), WHOLE(bad_validations), REAL(best_loss), WHOLE(best_step), REAL(loss), REAL(nll), REAL(norm),
-                               WHOLE(tokens), WHOLE(updates)};
+                               WHOLE(tokens), WHOLE(updates), WHOLE(text)};
 enum { FIELDS = sizeof fields / sizeof *fields };
 
 /* No clock: the bytes of two equal runs are equal. Times are in the log. */

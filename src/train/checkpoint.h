@@ -21,6 +21,7 @@ typedef struct at_progress {
     /* sums since the last log line */
     double loss, nll, norm;
     int64_t tokens, updates;
+    int64_t text; /* hash of the training and validation text as tokens: another text would not continue this run */
     bool finished;
 } at_progress;
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/rng.h"
 #include "train/accumulate.h"
 
 enum { PATH_BYTES = 4096 };
@@ -303,14 +304,30 @@ static at_status open_log(run *r, const at_train_options *o, at_error *err)
     return at_train_log_open(&r->trainer.log, path, r->trainer.progress.step, &r->trainer.seconds_before, err);
 }
 
+/* Paths may change between continuations, what they hold may not. */
+static at_status settle_text(run *r, const char *folder, at_error *err)
+{
+    const uint64_t hash[2] = {r->train_corpus.hash, r->valid_corpus.hash};
+    const int64_t text = (int64_t)at_rng_key(hash[0], hash[1]);
+    if (r->trainer.continued && r->trainer.progress.text != text)
+        return at_fail(err, ATT_OPTION,
+                       "%s was begun with other text than source, target, valid-source and valid-target hold now; put "
+                       "the old text back to continue it, or use another run folder",
+                       folder);
+    r->trainer.progress.text = text;
+    return ATT_OK;
+}
+
 static at_status open_data(run *r, const at_train_options *o, at_error *err)
 {
     ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_paths, err));
     ATT_TRY(make_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false, err));
     r->trainer.pairs = r->train_corpus.count;
-    if (o->valid_source == NULL) return ATT_OK;
-    ATT_TRY(read_corpus(&r->valid_corpus, &r->bundle, o, &r->valid_paths, err));
-    return make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, err);
+    if (o->valid_source != NULL) {
+        ATT_TRY(read_corpus(&r->valid_corpus, &r->bundle, o, &r->valid_paths, err));
+        ATT_TRY(make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, err));
+    }
+    return settle_text(r, o->run, err);
 }
 
 static at_status run_with(run *r, const at_run_spec *spec, const at_training_hooks *hooks, at_backend *be, at_error *err)

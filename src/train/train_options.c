@@ -85,6 +85,7 @@ const at_preset_value *at_preset_find(const char *name)
     return NULL;
 }
 
+/* The text itself is compared by its hash (run.c), so its paths are free. */
 bool at_train_option_matters(const char *name)
 {
     static const char *const free_to_change[] = {"run",  "threads",      "show",      "show-seconds", "log-every", "save-minutes", "minutes",

@@ -51,7 +51,7 @@ typedef struct at_preset_value {
 const at_preset_value *at_preset_find(const char *name);
 extern const char *const at_preset_names[]; /* ended by NULL */
 
-/* Whether an option decides the result (and so must be the same when a run is continued). */
+/* Whether an option must be the same when a run is continued. */
 bool at_train_option_matters(const char *name);
 
 #endif

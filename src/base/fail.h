@@ -1,7 +1,7 @@
 /* How internal code reports failures: at_fail() fills the error and returns
  * the status, ATT_TRY() passes a failure on. See attend/status.h. */
-#ifndef ATT_BASE_STATUS_H
-#define ATT_BASE_STATUS_H
+#ifndef ATT_BASE_FAIL_H
+#define ATT_BASE_FAIL_H
 
 #include <attend/status.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* Filling an at_error, and the names of the status codes. See attend/status.h for what an error holds. */
-#include "base/status.h"
+#include "base/fail.h"
 
 #include <stdarg.h>
 #include <stdbool.h>

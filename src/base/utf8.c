@@ -7,7 +7,7 @@
  *   U+10000 .. U+10FFFF  F0..F4       80..BF        80..BF 80..BF    F0: 90..BF, F4: 80..8F
  *
  * The exceptions of the second byte keep out over-long forms, surrogates and what lies beyond U+10FFFF. */
-#include "text/utf8.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -95,4 +95,17 @@ bool at_utf8_is_space(uint32_t code)
     if (code < 0x80) return code == ' ' || (code >= 0x09 && code <= 0x0D) || (code >= 0x1C && code <= 0x1F);
     return code == 0x85 || code == 0xA0 || code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 ||
            code == 0x2029 || code == 0x202F || code == 0x205F || code == 0x3000;
+}
+
+at_status at_utf8_mend(const char *text, size_t len, at_buf *out, at_error *err)
+{
+    for (size_t at = 0; at < len;) {
+        const size_t valid = at_utf8_valid(text + at, len - at);
+        ATT_TRY(at_buf_add(out, text + at, valid, err));
+        at += valid;
+        if (at == len) break;
+        ATT_TRY(at_buf_add(out, "\xEF\xBF\xBD", 3, err));
+        at++;
+    }
+    return ATT_OK;
 }
