@@ -227,6 +227,29 @@ static void test_other_recipe_is_refused(void **state)
     at_training_free(t);
 }
 
+/* The same text under another path continues; other text under the same path doesn't. */
+static void test_other_text_is_refused(void **state)
+{
+    (void)state;
+    at_error error;
+    char path[256];
+    stopper early = {.at_step = 3};
+    const at_training_hooks hooks = {.report = stop_at, .user = &early, .cancel = &early.cancel};
+    at_training *t = small_run("text", "2");
+    assert_int_equal(at_training_run(t, &hooks, &error), ATT_CANCELLED);
+    set(t, "source", in_folder(path, "valid.zh"));
+    set(t, "target", in_folder(path, "valid.en"));
+    assert_int_equal(at_training_run(t, NULL, &error), ATT_OPTION);
+    assert_non_null(strstr(error.text, "begun with other text"));
+    char command[700];
+    snprintf(command, sizeof command, "cp %s/train.zh %s/same.zh", folder, folder);
+    assert_int_equal(system(command), 0);
+    set(t, "source", in_folder(path, "same.zh"));
+    set(t, "target", in_folder(path, "train.en"));
+    must(at_training_run(t, NULL, &error), &error);
+    at_training_free(t);
+}
+
 static void test_finished_run_stays(void **state)
 {
     (void)state;
@@ -293,7 +316,7 @@ int main(void)
         cmocka_unit_test(test_kill_nine),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_other_recipe_is_refused),
-        cmocka_unit_test(test_finished_run_stays),
+        cmocka_unit_test(test_other_text_is_refused), cmocka_unit_test(test_finished_run_stays),
         cmocka_unit_test(test_divergence_is_told),
         cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_bad_options),
