@@ -85,13 +85,14 @@ static int32_t count_reference(at_ngram_slot *slots, size_t mask, const int32_t 
 static int32_t count_references(at_ngrams *ngrams, size_t mask, const at_ids *references, size_t reference_count, int n)
 {
     int32_t used = 0;
-    int32_t *names = ngrams->reference_names;
+    size_t start = 0; /* of a reference's names */
     for (size_t i = 0; i < reference_count; i++) {
         const size_t count = (size_t)at_ngram_count(references[i].len, n);
         if (count > 0) {
-            used = count_reference(ngrams->slots, mask, references[i].data + n - 1, count, (int32_t)i, used, names);
+            used = count_reference(ngrams->slots, mask, references[i].data + n - 1, count, (int32_t)i, used,
+                                   ngrams->reference_names + start);
         }
-        names += references[i].len;
+        start += references[i].len;
     }
     return used;
 }
