@@ -1,23 +1,5 @@
-/* BLEU and chrF against sacreBLEU 2.6: whole systems from its fixture, and single segments whose numbers it gave. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include <jansson.h>
-
-#include "base/file.h"
-#include "text/metrics.h"
-
-typedef struct corpus_lines {
-    at_text *items;
-    size_t count;
-} corpus_lines;
+/* BLEU with its parts, and chrF, on single segments whose numbers sacreBLEU 2.6 gave. */
+#include "metric_help.h"
 
 typedef struct expectation {
     at_bleu_tokenize tokenize;
@@ -56,25 +38,6 @@ static const expectation expectations[] = {
     {ATT_TOKENIZE_NONE, false, "a.b,c d-e", "a.b,c d - e", {0.0000, {50.0000, 50.0000, 0.0000, 0.0000}, 0.367879, 2, 4}, 100.0000},
 };
 /* clang-format on */
-
-static at_text as_text(const char *string)
-{
-    return (at_text){string, strlen(string)};
-}
-
-static void assert_near(double got, double wanted, double tolerance)
-{
-    if (!(got >= wanted - tolerance && got <= wanted + tolerance)) fail_msg("got %.6f, wanted %.6f", got, wanted);
-}
-
-static void assert_bleu(const at_bleu *got, const at_bleu *wanted, double tolerance)
-{
-    assert_near(got->score, wanted->score, tolerance);
-    for (int n = 0; n < 4; n++) assert_near(got->precisions[n], wanted->precisions[n], tolerance);
-    assert_near(got->brevity_penalty, wanted->brevity_penalty, tolerance);
-    assert_int_equal(got->hypothesis_length, wanted->hypothesis_length);
-    assert_int_equal(got->reference_length, wanted->reference_length);
-}
 
 static void test_segments(void **state)
 {
@@ -153,100 +116,12 @@ static void test_long_segment(void **state)
     at_buf_free(&line);
 }
 
-/* Below: the fixture. */
-
-static const char *data_folder(void)
-{
-    const char *folder = getenv("ATTEND_DATA");
-    return folder != NULL ? folder : "../shared/data";
-}
-
-static corpus_lines read_lines(const char *path)
-{
-    corpus_lines out = {0};
-    at_lines *lines;
-    const char *text;
-    size_t len, cap = 0;
-    bool got;
-    assert_int_equal(at_lines_open(&lines, path, NULL), ATT_OK);
-    while (at_lines_next(lines, &text, &len, &got, NULL) == ATT_OK && got) {
-        if (out.count == cap) {
-            cap = cap == 0 ? 1024 : 2 * cap;
-            out.items = realloc(out.items, cap * sizeof *out.items);
-            assert_non_null(out.items);
-        }
-        char *copy = malloc(len + 1);
-        assert_non_null(copy);
-        memcpy(copy, text, len);
-        out.items[out.count++] = (at_text){copy, len};
-    }
-    at_lines_close(lines);
-    return out;
-}
-
-static void free_lines(corpus_lines *lines)
-{
-    for (size_t i = 0; i < lines->count; i++) free((char *)lines->items[i].data);
-    free(lines->items);
-}
-
-static double number(const json_t *object, const char *name)
-{
-    return json_number_value(json_object_get(object, name));
-}
-
-/* system: such as "dev.de-en.bergamot-base.en", whose reference is dev.en. */
-static void check_system(const char *system, const json_t *wanted)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/flores/systems/%s", data_folder(), system);
-    corpus_lines hypotheses = read_lines(path);
-    snprintf(path, sizeof path, "%s/flores/dev%s", data_folder(), strrchr(system, '.'));
-    corpus_lines references = read_lines(path);
-    assert_int_equal(hypotheses.count, references.count);
-
-    const bool zh = strcmp(json_string_value(json_object_get(wanted, "tok")), "zh") == 0;
-    at_bleu bleu, expected = {.score = number(wanted, "bleu"),
-                              .brevity_penalty = number(wanted, "bp"),
-                              .hypothesis_length = (int64_t)number(wanted, "sys_len"),
-                              .reference_length = (int64_t)number(wanted, "ref_len")};
-    for (size_t n = 0; n < 4; n++) {
-        expected.precisions[n] = json_number_value(json_array_get(json_object_get(wanted, "precisions"), n));
-    }
-    double chrf;
-    assert_int_equal(at_bleu_corpus(hypotheses.items, references.items, hypotheses.count,
-                                    zh ? ATT_TOKENIZE_ZH : ATT_TOKENIZE_13A, false, &bleu, NULL),
-                     ATT_OK);
-    assert_int_equal(at_chrf_corpus(hypotheses.items, references.items, hypotheses.count, false, &chrf, NULL), ATT_OK);
-    assert_bleu(&bleu, &expected, 1e-4);
-    assert_near(chrf, number(wanted, "chrf"), 1e-4);
-    free_lines(&hypotheses);
-    free_lines(&references);
-}
-
-static void test_fixture(void **state)
-{
-    (void)state;
-    char path[512];
-    snprintf(path, sizeof path, "%s/flores/sacrebleu-fixture.json", data_folder());
-    if (!at_path_exists(path)) {
-        print_message("%s is absent: skipped\n", path);
-        skip();
-    }
-    json_t *fixture = json_load_file(path, 0, NULL);
-    assert_non_null(fixture);
-    const char *system;
-    json_t *wanted;
-    json_object_foreach(fixture, system, wanted) check_system(system, wanted);
-    json_decref(fixture);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_segments),     cmocka_unit_test(test_corpus_of_segments),
         cmocka_unit_test(test_empty_corpus), cmocka_unit_test(test_invalid_utf8_is_scored),
-        cmocka_unit_test(test_long_segment), cmocka_unit_test(test_fixture),
+        cmocka_unit_test(test_long_segment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

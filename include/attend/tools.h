@@ -16,30 +16,68 @@ extern "C" {
 
 /* ---- scores ---- */
 
+/* Percent. BLEU, chrF, chrF++ and TER have the numbers of sacreBLEU 2.6 with its default settings (Post 2018); the more
+ * the better, save for TER and word error rate, which may exceed 100. Of several references each metric takes, line by
+ * line, the best one or the parts that match, as its authors do. */
+typedef enum at_evaluate_metric {
+    ATT_EVALUATE_BLEU,       /* Papineni et al. 2002 */
+    ATT_EVALUATE_CHRF,       /* Popović 2015: n-grams of characters, F2 */
+    ATT_EVALUATE_CHRF_WORDS, /* chrF++, Popović 2017: n-grams of words too */
+    ATT_EVALUATE_TER,        /* Snover et al. 2006: edits and shifts per word of the reference; always lower-cased */
+    ATT_EVALUATE_ROUGE_1,    /* Lin 2004: mean F1 of words; a-z and 0-9 only, lower-cased, no stemming */
+    ATT_EVALUATE_ROUGE_2,    /* of pairs of words */
+    ATT_EVALUATE_ROUGE_L,    /* of the longest common subsequence */
+    ATT_EVALUATE_ROUGE_LSUM, /* the same by sentences, which the two characters \n end */
+    ATT_EVALUATE_WER,        /* word error rate: edits per word of the reference; words as they are */
+    ATT_EVALUATE_EXACT,      /* lines that equal their reference */
+    ATT_EVALUATE_F1,         /* Rajpurkar et al. 2016: mean F1 of words; no punctuation, articles and case */
+    ATT_EVALUATE_METRICS     /* their number */
+} at_evaluate_metric;
+
 /* How BLEU cuts a line into tokens; sacreBLEU's tokenizers of these names. */
-typedef enum at_evaluate_tokenize { ATT_EVALUATE_13A, ATT_EVALUATE_ZH, ATT_EVALUATE_NONE } at_evaluate_tokenize;
+typedef enum at_evaluate_tokenize {
+    ATT_EVALUATE_13A,
+    ATT_EVALUATE_INTL,
+    ATT_EVALUATE_ZH,
+    ATT_EVALUATE_CHAR,
+    ATT_EVALUATE_NONE
+} at_evaluate_tokenize;
 
 typedef struct at_evaluate_args {
     const char *hypotheses;        /* path: one translation a line */
-    const char *references;        /* path: as many lines */
-    bool bleu, chrf, exact;        /* which scores */
-    at_evaluate_tokenize tokenize; /* BLEU only */
+    const char *const *references; /* (reference_count) paths: as many lines each */
+    size_t reference_count;        /* at least 1 */
+    const char *const *against;    /* (against_count) paths: outputs of other systems, to compare with */
+    size_t against_count;
+    bool metric[ATT_EVALUATE_METRICS]; /* which scores */
+    at_evaluate_tokenize tokenize;     /* BLEU only */
     bool lowercase;
+    int64_t samples;            /* of the bootstrap; 0: no bootstrap */
+    uint64_t seed;              /* of the bootstrap */
+    const volatile int *cancel; /* raised by the caller to stop: ATT_CANCELLED; may be NULL */
 } at_evaluate_args;
+
+typedef struct at_metric_score {
+    double score;
+    double mean, interval; /* of the bootstrap's samples; interval: half the width of their central 95 % */
+    double p_value;        /* of the paired bootstrap (Koehn 2004): of the difference to args->hypotheses */
+    char signature[128];   /* settings in sacreBLEU's form: "nrefs:1|case:mixed|...|version:attend-0.1.0" */
+} at_metric_score;
 
 typedef struct at_scores {
     int64_t lines;
-    double bleu;                                 /* 0 .. 100 */
-    double precisions[4];                        /* percent, n-grams of 1 .. 4 tokens */
+    at_metric_score metric[ATT_EVALUATE_METRICS];
+    double precisions[4];                        /* of BLEU: percent, n-grams of 1 .. 4 tokens */
     double brevity_penalty;                      /* 0 .. 1 */
     int64_t hypothesis_length, reference_length; /* tokens */
-    double chrf;                                 /* 0 .. 100 */
-    double exact;                                /* percent of lines that equal their reference */
 } at_scores;
 
-/* Corpus scores with sacreBLEU's numbers; those not asked for are 0. ATT_INPUT: files of unequal length or without
- * lines. */
+/* Scores of a corpus; those not asked for are 0. scores (1 + against_count): of args->hypotheses, then of the others.
+ * Where samples are drawn, the same ones for all systems, the numbers are sacreBLEU's for that seed. ATT_INPUT: files
+ * of unequal length or without lines; ATT_OPTION: no reference, or standard input named twice. */
 at_status at_evaluate(const at_evaluate_args *args, at_scores *scores, at_error *err);
+/* "bleu", "chrf", "chrf++", "ter", "rouge1", "rouge2", "rougeL", "rougeLsum", "wer", "exact", "f1" */
+const char *at_evaluate_metric_name(at_evaluate_metric metric);
 
 /* ---- made-up parallel text ---- */
 

@@ -1,96 +1,125 @@
-/* sacreBLEU's tokenizers 13a, zh and none (Post 2018), pass by pass.
+/* sacreBLEU's tokenizers 13a, intl, zh, char and none (Post 2018), pass by pass.
  *
- * 13a is that of the script mteval-v13a.pl: unescape four entities, then part ASCII punctuation from words. zh puts
- * spaces around every Chinese character and then parts as 13a does. The passes are regular expressions over
- * characters; as each looks for ASCII only, running them over bytes finds the same. A pass scans from the left, and
- * what it has matched it doesn't look at again, which matters in runs such as "...". */
+ * 13a is that of the script mteval-v13a.pl: unescape four entities, then part ASCII punctuation from words. intl is
+ * that of mteval-v14.pl: part what Unicode calls punctuation and symbols, save punctuation between digits. zh puts
+ * spaces around every Chinese character and then parts as 13a does; char does so around every character. A pass is a
+ * regular expression over characters. It scans from the left, and what it has matched it doesn't look at again, which
+ * matters in runs such as "...". */
 #include "text/bleu_tokenize.h"
 
 #include <stdbool.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "base/utf8.h"
 
-static bool is_digit(char c)
+/* A class of characters. */
+typedef bool is_kind(uint32_t code);
+
+/* Puts spaces where one character, or two in a row, are of certain kinds. */
+typedef struct pass {
+    is_kind *first, *second;                          /* second NULL: one character */
+    enum { AROUND, BEFORE_BOTH, BEHIND_BOTH } spaces; /* " x ", " x y", "x y " */
+} pass;
+
+/* [0-9] */
+static bool is_digit(uint32_t code)
 {
-    return c >= '0' && c <= '9';
+    return code >= '0' && code <= '9';
 }
 
-static bool is_stop(char c)
+static bool is_no_digit(uint32_t code)
 {
-    return c == '.' || c == ',';
+    return !is_digit(code);
+}
+
+/* [.,] */
+static bool is_stop(uint32_t code)
+{
+    return code == '.' || code == ',';
+}
+
+static bool is_dash(uint32_t code)
+{
+    return code == '-';
 }
 
 /* The ranges {-~  [-`  space-&  (-+  :-@  / of the first pass: all ASCII punctuation but ' , - and . */
-static bool is_parted(char c)
+static bool is_parted(uint32_t code)
 {
-    return (c >= '{' && c <= '~') || (c >= '[' && c <= '`') || (c >= ' ' && c <= '&') || (c >= '(' && c <= '+') ||
-           (c >= ':' && c <= '@') || c == '/';
+    return (code >= '{' && code <= '~') || (code >= '[' && code <= '`') || (code >= ' ' && code <= '&') ||
+           (code >= '(' && code <= '+') || (code >= ':' && code <= '@') || code == '/';
 }
 
-/* ([\{-\~\[-\` -\&\(-\+\:-\@\/])  ->  " \1 " */
-static at_status part_punctuation(const at_buf *in, at_buf *out, at_error *err)
+/* Unicode's general categories P*, S*, N*. */
+static bool is_punctuation(uint32_t code)
 {
-    for (size_t i = 0; i < in->len; i++) {
-        const char c = in->data[i];
-        const char parted[] = {' ', c, ' '};
-        ATT_TRY(is_parted(c) ? at_buf_add(out, parted, 3, err) : at_buf_add(out, &c, 1, err));
+    const utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
+    return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
+
+static bool is_symbol(uint32_t code)
+{
+    const utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
+    return category >= UTF8PROC_CATEGORY_SM && category <= UTF8PROC_CATEGORY_SO;
+}
+
+static bool is_no_number(uint32_t code)
+{
+    const utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)code);
+    return category < UTF8PROC_CATEGORY_ND || category > UTF8PROC_CATEGORY_NO;
+}
+
+/* Shared by 13a and zh. */
+static const pass western[] = {
+    {is_parted, NULL, AROUND},
+    {is_no_digit, is_stop, BEHIND_BOTH},
+    {is_stop, is_no_digit, BEFORE_BOTH},
+    {is_digit, is_dash, BEHIND_BOTH},
+    {0},
+};
+
+static const pass international[] = {
+    {is_no_number, is_punctuation, BEHIND_BOTH},
+    {is_punctuation, is_no_number, BEFORE_BOTH},
+    {is_symbol, NULL, AROUND},
+    {0},
+};
+
+static at_status put_parted(const pass *p, const char *text, size_t first, size_t second, at_buf *out, at_error *err)
+{
+    if (p->spaces != BEHIND_BOTH) ATT_TRY(at_buf_add(out, " ", 1, err));
+    ATT_TRY(at_buf_add(out, text, first, err));
+    if (second > 0) ATT_TRY(at_buf_add(out, " ", 1, err));
+    ATT_TRY(at_buf_add(out, text + first, second, err));
+    return p->spaces != BEFORE_BOTH ? at_buf_add(out, " ", 1, err) : ATT_OK;
+}
+
+static at_status run_pass(const pass *p, const at_buf *in, at_buf *out, at_error *err)
+{
+    at_buf_clear(out);
+    for (size_t i = 0; i < in->len;) {
+        uint32_t code;
+        const char *text = in->data + i;
+        const size_t first = at_utf8_next(text, in->len - i, &code);
+        size_t second = 0;
+        bool match = p->first(code);
+        if (match && p->second != NULL) {
+            match = i + first < in->len;
+            if (match) second = at_utf8_next(text + first, in->len - i - first, &code);
+            match = match && p->second(code);
+        }
+        ATT_TRY(match ? put_parted(p, text, first, second, out, err) : at_buf_add(out, text, first, err));
+        i += match ? first + second : first;
     }
     return ATT_OK;
 }
 
-/* ([^0-9])([\.,])  ->  "\1 \2 " */
-static at_status part_stop_after_text(const at_buf *in, at_buf *out, at_error *err)
+/* From *text to *text. */
+static at_status part(const pass *passes, at_buf *text, at_buf *spare, at_error *err)
 {
-    size_t i = 0;
-    while (i < in->len) {
-        const char c = in->data[i];
-        const char next = i + 1 < in->len ? in->data[i + 1] : '0';
-        const char parted[] = {c, ' ', next, ' '};
-        const bool match = !is_digit(c) && is_stop(next);
-        ATT_TRY(at_buf_add(out, parted, match ? 4 : 1, err));
-        i += match ? 2 : 1;
-    }
-    return ATT_OK;
-}
-
-/* ([\.,])([^0-9])  ->  " \1 \2" */
-static at_status part_stop_before_text(const at_buf *in, at_buf *out, at_error *err)
-{
-    size_t i = 0;
-    while (i < in->len) {
-        const char c = in->data[i];
-        const char next = i + 1 < in->len ? in->data[i + 1] : '0';
-        const char parted[] = {' ', c, ' ', next};
-        const bool match = is_stop(c) && !is_digit(next);
-        ATT_TRY(match ? at_buf_add(out, parted, 4, err) : at_buf_add(out, &c, 1, err));
-        i += match ? 2 : 1;
-    }
-    return ATT_OK;
-}
-
-/* ([0-9])(-)  ->  "\1 \2 " */
-static at_status part_dash(const at_buf *in, at_buf *out, at_error *err)
-{
-    size_t i = 0;
-    while (i < in->len) {
-        const char c = in->data[i];
-        const bool match = is_digit(c) && i + 1 < in->len && in->data[i + 1] == '-';
-        const char parted[] = {c, ' ', '-', ' '};
-        ATT_TRY(at_buf_add(out, parted, match ? 4 : 1, err));
-        i += match ? 2 : 1;
-    }
-    return ATT_OK;
-}
-
-/* The four passes that 13a and zh share; from *text to *text. */
-static at_status part(at_buf *text, at_buf *spare, at_error *err)
-{
-    typedef at_status pass(const at_buf *in, at_buf *out, at_error *err);
-    static pass *const passes[] = {part_punctuation, part_stop_after_text, part_stop_before_text, part_dash};
-    for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
-        at_buf_clear(spare);
-        ATT_TRY(passes[i](text, spare, err));
+    for (const pass *p = passes; p->first != NULL; p++) {
+        ATT_TRY(run_pass(p, text, spare, err));
         const at_buf swap = *text;
         *text = *spare;
         *spare = swap;
@@ -127,7 +156,7 @@ static at_status tokenize_13a(at_text line, at_buf *out, at_buf *spare, at_error
         replace_all(out, "&lt;", "<");
         replace_all(out, "&gt;", ">");
     }
-    return part(out, spare, err);
+    return part(western, out, spare, err);
 }
 
 /* What sacreBLEU's zh holds to be Chinese. Its list names Extension B and the supplement as '\u20000'-'\u2a6d6' and
@@ -171,7 +200,25 @@ static at_status tokenize_zh(at_text line, at_buf *out, at_buf *spare, at_error 
         if (chinese) ATT_TRY(at_buf_add(out, " ", 1, err));
         at += count;
     }
-    return part(out, spare, err);
+    return part(western, out, spare, err);
+}
+
+static at_status tokenize_intl(at_text line, at_buf *out, at_buf *spare, at_error *err)
+{
+    ATT_TRY(at_buf_add(out, line.data, line.len, err));
+    return part(international, out, spare, err);
+}
+
+static at_status tokenize_char(at_text line, at_buf *out, at_error *err)
+{
+    for (size_t at = 0; at < line.len;) {
+        uint32_t code;
+        const size_t count = at_utf8_next(line.data + at, line.len - at, &code);
+        ATT_TRY(at_buf_add(out, line.data + at, count, err));
+        ATT_TRY(at_buf_add(out, " ", 1, err));
+        at += count;
+    }
+    return ATT_OK;
 }
 
 /* str.rstrip. The end of the last character that is no white space. */
@@ -193,8 +240,12 @@ at_status at_bleu_tokenize_line(at_text line, at_bleu_tokenize tokenize, at_buf 
     switch (tokenize) {
     case ATT_TOKENIZE_13A:
         return tokenize_13a(line, out, spare, err);
+    case ATT_TOKENIZE_INTL:
+        return tokenize_intl(line, out, spare, err);
     case ATT_TOKENIZE_ZH:
         return tokenize_zh(line, out, spare, err);
+    case ATT_TOKENIZE_CHAR:
+        return tokenize_char(line, out, err);
     case ATT_TOKENIZE_NONE:
         break;
     }

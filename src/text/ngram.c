@@ -16,7 +16,9 @@
 struct at_ngram_slot {
     uint64_t key;  /* name of the first n - 1 units << 32 | the last unit */
     int32_t name;  /* from 1; 0 marks a free slot */
-    int32_t count; /* occurrences in the reference that no hypothesis n-gram has matched yet */
+    int32_t count; /* most occurrences in one reference, less those that hypothesis n-grams have matched */
+    int32_t here;  /* occurrences in the reference that `reference` numbers */
+    int32_t reference;
 };
 
 enum { NAMELESS = 0 };
@@ -62,17 +64,37 @@ static at_ngram_slot *find(at_ngram_slot *slots, size_t mask, uint64_t key)
     return &slots[at];
 }
 
-/* Names and counts the reference's n-grams; names (len) hold those of order n - 1 and get those of order n. */
-static void count_reference(at_ngram_slot *slots, size_t mask, const int32_t *last, size_t count, int32_t *names)
+/* Names and counts one reference's n-grams; names (len) hold those of order n - 1 and get those of order n. used: names
+ * given so far; returns those given now. */
+static int32_t count_reference(at_ngram_slot *slots, size_t mask, const int32_t *last, size_t count, int32_t number,
+                               int32_t used, int32_t *names)
 {
-    int32_t used = 0;
     for (size_t i = 0; i < count; i++) {
         const uint64_t key = (uint64_t)(uint32_t)names[i] << 32 | (uint32_t)last[i];
         at_ngram_slot *slot = find(slots, mask, key);
-        if (slot->name == NAMELESS) *slot = (at_ngram_slot){key, ++used, 0};
-        slot->count++;
+        if (slot->name == NAMELESS) *slot = (at_ngram_slot){key, ++used, 0, 0, number};
+        slot->here = slot->reference == number ? slot->here + 1 : 1;
+        slot->reference = number;
+        if (slot->here > slot->count) slot->count = slot->here;
         names[i] = slot->name;
     }
+    return used;
+}
+
+/* The references' n-grams of order n; returns how many kinds there are. */
+static int32_t count_references(at_ngrams *ngrams, size_t mask, const at_ids *references, size_t reference_count, int n)
+{
+    int32_t used = 0;
+    size_t start = 0; /* of a reference's names */
+    for (size_t i = 0; i < reference_count; i++) {
+        const size_t count = (size_t)at_ngram_count(references[i].len, n);
+        if (count > 0) {
+            used = count_reference(ngrams->slots, mask, references[i].data + n - 1, count, (int32_t)i, used,
+                                   ngrams->reference_names + start);
+        }
+        start += references[i].len;
+    }
+    return used;
 }
 
 /* Looks the hypothesis's n-grams up, each match using up one occurrence; returns the number of matches. */
@@ -90,20 +112,20 @@ static int64_t match_hypothesis(at_ngram_slot *slots, size_t mask, const int32_t
     return matches;
 }
 
-at_status at_ngrams_match(at_ngrams *ngrams, const at_ids *hypothesis, const at_ids *reference, int orders,
-                          int64_t *matches, at_error *err)
+at_status at_ngrams_match(at_ngrams *ngrams, const at_ids *hypothesis, const at_ids *references, size_t reference_count,
+                          int orders, int64_t *matches, at_error *err)
 {
+    size_t len = 0, mask = 63; /* a short segment clears little of a large table */
+    for (size_t i = 0; i < reference_count; i++) len += references[i].len;
+    while (mask + 1 < 2 * len) mask = 2 * mask + 1;
     ATT_TRY(names_reset(&ngrams->hypothesis_names, &ngrams->hypothesis_cap, hypothesis->len, err));
-    ATT_TRY(names_reset(&ngrams->reference_names, &ngrams->reference_cap, reference->len, err));
-    ATT_TRY(slots_reserve(ngrams, reference->len, err));
-    size_t mask = 63; /* a short segment clears little of a large table */
-    while (mask + 1 < 2 * reference->len) mask = 2 * mask + 1;
+    ATT_TRY(names_reset(&ngrams->reference_names, &ngrams->reference_cap, len, err));
+    ATT_TRY(slots_reserve(ngrams, len, err));
     for (int n = 1; n <= orders; n++) {
-        const size_t count = (size_t)at_ngram_count(reference->len, n);
         const size_t tries = (size_t)at_ngram_count(hypothesis->len, n);
-        if (count == 0 || tries == 0) return ATT_OK;
+        if (tries == 0) return ATT_OK;
         memset(ngrams->slots, 0, (mask + 1) * sizeof *ngrams->slots);
-        count_reference(ngrams->slots, mask, reference->data + n - 1, count, ngrams->reference_names);
+        if (count_references(ngrams, mask, references, reference_count, n) == 0) return ATT_OK;
         matches[n - 1] +=
             match_hypothesis(ngrams->slots, mask, hypothesis->data + n - 1, tries, ngrams->hypothesis_names);
     }

@@ -1,5 +1,5 @@
-/* Counting the n-grams that two sequences share, order by order, in linear time and without hashing n-grams to
- * numbers that could collide. Used by BLEU over words and by chrF over characters. */
+/* Counting the n-grams that sequences share, order by order, in linear time and without hashing n-grams to
+ * numbers that could collide. Used by BLEU, ROUGE and F1 over words and by chrF over characters. */
 #ifndef ATT_TEXT_NGRAM_H
 #define ATT_TEXT_NGRAM_H
 
@@ -22,9 +22,10 @@ typedef struct at_ngrams {
 void at_ngrams_free(at_ngrams *ngrams);
 
 /* Adds to matches[n - 1] the matches of order n = 1 .. orders: every n-gram counts as often as it occurs in both
- * (clipped counts; Papineni et al. 2002, section 2.1.1). Units are any non-negative numbers. */
-at_status at_ngrams_match(at_ngrams *ngrams, const at_ids *hypothesis, const at_ids *reference, int orders,
-                          int64_t *matches, at_error *err);
+ * (clipped counts; Papineni et al. 2002, section 2.1.1), in the reference that has it most often. Units are any
+ * non-negative numbers. */
+at_status at_ngrams_match(at_ngrams *ngrams, const at_ids *hypothesis, const at_ids *references, size_t reference_count,
+                          int orders, int64_t *matches, at_error *err);
 
 /* Number of n-grams of one order in a sequence. */
 static inline int64_t at_ngram_count(size_t len, int order)
