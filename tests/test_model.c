@@ -670,6 +670,7 @@ static void check_learning(const at_transformer_config *c, bool reverse, int ste
     fixture f;
     open_model(&f, c, 2, NULL);
     at_params *params = &f.model->params;
+    assert_int_equal(at_params_keep(params, ATT_STATE_MOMENT1 | ATT_STATE_MOMENT2, NULL), ATT_OK);
     double first = 0, last = 0;
     for (int s = 1; s <= steps; s++) {
         task t;
@@ -682,8 +683,14 @@ static void check_learning(const at_transformer_config *c, bool reverse, int ste
         at_params_settle_grad(params);
         const float warm = s < 30 ? (float)s / 30 : 1,
                     cool = s > steps * 2 / 3 ? 3 * (1 - (float)s / (float)(steps + 1)) : 1;
-        f.be->adam(f.be, params->data, params->moment1, params->moment2, params->grad, params->floats,
-                   &(at_adam_args){4e-3f * warm * cool, 0.9f, 0.98f, 1e-9f, s, 1});
+        f.be->optimize(f.be, params->data, params->moment1, params->moment2, params->grad, params->floats,
+                       &(at_optimize_args){.optimizer = ATT_OPTIMIZER_ADAM,
+                                           .rate = 4e-3f * warm * cool,
+                                           .beta1 = 0.9f,
+                                           .beta2 = 0.98f,
+                                           .eps = 1e-9f,
+                                           .step = s,
+                                           .gradient_scale = 1});
         at_params_changed(params);
         if (s == 1) first = loss.nll / (double)loss.tokens;
         last = loss.nll / (double)loss.tokens;

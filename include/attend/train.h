@@ -46,23 +46,25 @@ typedef enum at_training_kind {
     ATT_TRAINING_STEP,      /* after every update */
     ATT_TRAINING_LOGGED,    /* every log-every updates: means since the last time */
     ATT_TRAINING_SKIPPED,   /* an update was skipped; text says why */
-    ATT_TRAINING_VALIDATED, /* loss and nll on the validation text */
+    ATT_TRAINING_VALIDATED, /* loss and nll on the validation text; bleu and chrf of its translations */
     ATT_TRAINING_SHOWN,     /* text: a sentence of `show`, a TAB, its translation now */
     ATT_TRAINING_SAVED,     /* text: path of the checkpoint */
-    ATT_TRAINING_FINISHED   /* text: why it ended */
+    ATT_TRAINING_FINISHED   /* text: why it ended; loss, bleu, chrf: of the best model */
 } at_training_kind;
 
 typedef struct at_training_event {
     at_training_kind kind;
     int64_t step, steps; /* updates done, and at most */
     int64_t epoch;       /* epochs done */
+    int64_t seed;        /* of this run */
     int64_t parameters, pairs, skipped;
-    double loss, nll;     /* nats a target token; loss is label-smoothed */
+    double loss, nll;     /* nats a target token; loss is label-smoothed; negative when finished without validation */
+    double bleu, chrf;    /* percent, when validated or finished; negative: nothing was translated */
     double rate, norm;    /* learning rate; norm of the gradient */
     double tokens_per_s;  /* target tokens */
     double seconds, seconds_left;
     bool continued; /* a checkpoint was found */
-    bool improved;  /* the lowest validation loss so far */
+    bool improved;  /* the best validation so far (option best-metric) */
     bool averaged;  /* of the mean of the last models */
     const char *text; /* may be NULL; valid during the call */
 } at_training_event;
