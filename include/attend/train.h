@@ -78,6 +78,21 @@ typedef struct at_training_hooks {
 /* ATT_CANCELLED and any failure leave the run folder such that the same call continues. hooks may be NULL. */
 at_status at_training_run(at_training *training, const at_training_hooks *hooks, at_error *err);
 
+/* What the best models of several runs spread over. */
+typedef struct at_training_spread {
+    int64_t runs;           /* finished */
+    double mean, deviation; /* deviation: sample standard deviation, n - 1 below the line; 0 for one run */
+} at_training_spread;
+
+typedef struct at_training_seeds {
+    at_training_spread loss;       /* validation loss; runs 0 without validation text */
+    at_training_spread bleu, chrf; /* runs 0 when nothing was translated */
+} at_training_seeds;
+/* The same recipe with the seeds seed, seed + 1 ... (count of them, at least 1), each in its own folder run/seed-<seed>, one after the
+ * other; a run that is finished is only counted. Options and hooks as for at_training_run; events carry the seed. ATT_CANCELLED and failures leave all folders such
+ * that the same call continues. The options seed and run are as before afterwards. */
+at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks, at_training_seeds *seeds, at_error *err);
+
 /* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Reads the text and, when none is given,
  * trains the tokenizer, but writes nothing. */
 typedef struct at_training_plan {
