@@ -1,5 +1,5 @@
-/* Optimizers against their formulas in double precision and against PyTorch's numbers, on every instruction set; which tensors decay;
- * the average of the weights; what is kept beside them. */
+/* Optimizers against their formulas in double precision and against PyTorch's numbers, on every instruction set; which
+ * tensors decay; the average of the weights; what is kept beside them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,16 +44,34 @@ static const struct published {
      {.optimizer = ATT_OPTIMIZER_ADAM, .rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.98f, .eps = 1e-9f, .gradient_scale = 1},
      {0.510835164, -0.266374603, 0.980097042, -1.975378736, -0.012648076}},
     {"Adam(..., weight_decay=0.1)",
-     {.optimizer = ATT_OPTIMIZER_ADAM, .rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.98f, .eps = 1e-9f, .gradient_scale = 1, .decay = 0.1f},
+     {.optimizer = ATT_OPTIMIZER_ADAM,
+      .rate = 0.01f,
+      .beta1 = 0.9f,
+      .beta2 = 0.98f,
+      .eps = 1e-9f,
+      .gradient_scale = 1,
+      .decay = 0.1f},
      {0.502751525, -0.263593601, 0.970451052, -1.959999847, -0.012572518}},
     {"AdamW(..., weight_decay=0.1)",
-     {.optimizer = ATT_OPTIMIZER_ADAMW, .rate = 0.01f, .beta1 = 0.9f, .beta2 = 0.98f, .eps = 1e-9f, .gradient_scale = 1, .decay = 0.1f},
+     {.optimizer = ATT_OPTIMIZER_ADAMW,
+      .rate = 0.01f,
+      .beta1 = 0.9f,
+      .beta2 = 0.98f,
+      .eps = 1e-9f,
+      .gradient_scale = 1,
+      .decay = 0.1f},
      {0.508300311, -0.265074665, 0.975173643, -1.965461071, -0.012612004}},
     {"RMSprop(lr=0.01, alpha=0.98, eps=1e-8)",
      {.optimizer = ATT_OPTIMIZER_RMSPROP, .rate = 0.01f, .beta2 = 0.98f, .eps = 1e-8f, .gradient_scale = 1},
      {0.535399864, -0.273384129, 0.899004464, -1.904446781, -0.077494222}},
     {"RMSprop(..., momentum=0.9, weight_decay=0.1)",
-     {.optimizer = ATT_OPTIMIZER_RMSPROP, .rate = 0.01f, .beta2 = 0.98f, .eps = 1e-8f, .gradient_scale = 1, .momentum = 0.9f, .decay = 0.1f},
+     {.optimizer = ATT_OPTIMIZER_RMSPROP,
+      .rate = 0.01f,
+      .beta2 = 0.98f,
+      .eps = 1e-8f,
+      .gradient_scale = 1,
+      .momentum = 0.9f,
+      .decay = 0.1f},
      {0.521336269, -0.398053020, 0.562118348, -1.529943819, -0.167110035}},
     {"SGD(lr=0.01)",
      {.optimizer = ATT_OPTIMIZER_SGD, .rate = 0.01f, .gradient_scale = 1},
@@ -90,7 +108,8 @@ static void agrees_with_torch(void **state)
             }
             for (int i = 0; i < N; i++)
                 if (fabs((double)w[i] - published[k].weights[i]) > 3e-7)
-                    fail_msg("%s on %s: weight %d is %.9f, PyTorch's %.9f", published[k].name, isas[isa], i, (double)w[i], published[k].weights[i]);
+                    fail_msg("%s on %s: weight %d is %.9f, PyTorch's %.9f", published[k].name, isas[isa], i,
+                             (double)w[i], published[k].weights[i]);
             be->free(be);
         }
 }
@@ -119,7 +138,8 @@ static void reference(const at_optimize_args *a, double *w, double *m, double *v
     *w -= a->rate * step;
 }
 
-/* More weights than a chunk has, clipped gradients, several threads: the formula, and the same bits on all instruction sets. */
+/* More weights than a chunk has, clipped gradients, several threads: the formula, and the same bits on all instruction
+ * sets. */
 static void follows_the_formulas(void **state)
 {
     (void)state;
@@ -133,7 +153,8 @@ static void follows_the_formulas(void **state)
             assert_int_equal(at_cpu_backend_new(&be, 1 + 2 * isa, isas[isa], NULL), ATT_OK);
             at_optimize_args args = published[k].args;
             args.gradient_scale = 0.5f;
-            for (int i = 0; i < MANY; i++) rw[i] = w[i] = (float)at_rng_normal(1, (uint64_t)i), rm[i] = rv[i] = m[i] = v[i] = 0;
+            for (int i = 0; i < MANY; i++)
+                rw[i] = w[i] = (float)at_rng_normal(1, (uint64_t)i), rm[i] = rv[i] = m[i] = v[i] = 0;
             for (int step = 1; step <= STEPS; step++) {
                 for (int i = 0; i < MANY; i++) g[i] = (float)at_rng_normal((uint64_t)step + 1, (uint64_t)i);
                 args.step = step;
@@ -199,7 +220,8 @@ static void only_matrices_decay(void **state)
     be->free(be);
 }
 
-/* average = d average + (1 - d) weights with d = min(ema, (t + 1) / (t + 10)); swapping shows it to the model and comes back. */
+/* average = d average + (1 - d) weights with d = min(ema, (t + 1) / (t + 10)); swapping shows it to the model and comes
+ * back. */
 static void average_follows(void **state)
 {
     (void)state;
@@ -250,8 +272,9 @@ static void keeps_no_more_than_it_has(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(agrees_with_torch), cmocka_unit_test(follows_the_formulas), cmocka_unit_test(only_matrices_decay),
-        cmocka_unit_test(average_follows),   cmocka_unit_test(keeps_no_more_than_it_has),
+        cmocka_unit_test(agrees_with_torch),         cmocka_unit_test(follows_the_formulas),
+        cmocka_unit_test(only_matrices_decay),       cmocka_unit_test(average_follows),
+        cmocka_unit_test(keeps_no_more_than_it_has),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -167,8 +167,11 @@ static void keys_are_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_stays_and_pieces_change), cmocka_unit_test(limits_are_plain),
-        cmocka_unit_test(unigram_follows_the_probabilities), cmocka_unit_test(unknown_tokens_stay), cmocka_unit_test(keys_are_apart),
+        cmocka_unit_test(text_stays_and_pieces_change),
+        cmocka_unit_test(limits_are_plain),
+        cmocka_unit_test(unigram_follows_the_probabilities),
+        cmocka_unit_test(unknown_tokens_stay),
+        cmocka_unit_test(keys_are_apart),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

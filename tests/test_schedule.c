@@ -31,12 +31,14 @@ static void values_are_as_defined(void **state)
         int64_t step;
         double rate;
     } rows[] = {
-        {ATT_SCHEDULE_INVERSE_SQRT, 1, 0.008}, {ATT_SCHEDULE_INVERSE_SQRT, 50, 0.4},  {ATT_SCHEDULE_INVERSE_SQRT, 100, 0.8},
-        {ATT_SCHEDULE_INVERSE_SQRT, 400, 0.4}, {ATT_SCHEDULE_CONSTANT, 25, 0.2},      {ATT_SCHEDULE_CONSTANT, 450, 0.8},
-        {ATT_SCHEDULE_LINEAR, 300, 0.5},       {ATT_SCHEDULE_LINEAR, 500, 0.2},       {ATT_SCHEDULE_COSINE, 100, 0.8},
-        {ATT_SCHEDULE_COSINE, 300, 0.5},       {ATT_SCHEDULE_COSINE, 500, 0.2},       {ATT_SCHEDULE_EXPONENTIAL, 50, 0.4},
-        {ATT_SCHEDULE_EXPONENTIAL, 100, 0.8},  {ATT_SCHEDULE_EXPONENTIAL, 101, 0.792}, {ATT_SCHEDULE_EXPONENTIAL, 102, 0.78408},
-        {ATT_SCHEDULE_EXPONENTIAL, 500, 0.014360442}, /* 0.8 * 0.99^400 */
+        {ATT_SCHEDULE_INVERSE_SQRT, 1, 0.008},    {ATT_SCHEDULE_INVERSE_SQRT, 50, 0.4},
+        {ATT_SCHEDULE_INVERSE_SQRT, 100, 0.8},    {ATT_SCHEDULE_INVERSE_SQRT, 400, 0.4},
+        {ATT_SCHEDULE_CONSTANT, 25, 0.2},         {ATT_SCHEDULE_CONSTANT, 450, 0.8},
+        {ATT_SCHEDULE_LINEAR, 300, 0.5},          {ATT_SCHEDULE_LINEAR, 500, 0.2},
+        {ATT_SCHEDULE_COSINE, 100, 0.8},          {ATT_SCHEDULE_COSINE, 300, 0.5},
+        {ATT_SCHEDULE_COSINE, 500, 0.2},          {ATT_SCHEDULE_EXPONENTIAL, 50, 0.4},
+        {ATT_SCHEDULE_EXPONENTIAL, 100, 0.8},     {ATT_SCHEDULE_EXPONENTIAL, 101, 0.792},
+        {ATT_SCHEDULE_EXPONENTIAL, 102, 0.78408}, {ATT_SCHEDULE_EXPONENTIAL, 500, 0.014360442}, /* 0.8 * 0.99^400 */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         at_train_options o = options_of(rows[i].kind);
@@ -60,6 +62,7 @@ static void no_warmup_starts_at_the_peak(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(values_are_as_defined), cmocka_unit_test(no_warmup_starts_at_the_peak)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(values_are_as_defined),
+                                       cmocka_unit_test(no_warmup_starts_at_the_peak)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
