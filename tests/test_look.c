@@ -559,7 +559,7 @@ static void forced_pass_agrees_with_search(void **state)
     assert_like_search(&f->translator.bundle, "one one one one one one one", false);
     for (int norm = 0; norm < 2; norm++)
         for (int positions = 0; positions < 5; positions += 4) {
-            at_bundle bundle = make_endless(f, (at_norm_place)norm, positions);
+            at_bundle bundle = make_endless(f, norm, positions);
             assert_like_search(&bundle, "one red tree two blue house", true);
             assert_like_search(&bundle, "blue", true);
             at_bundle_free(&bundle);
