@@ -97,25 +97,43 @@ static double sinusoid(int kind, int64_t position, int64_t j, int64_t width)
     return sine ? sin(angle) : cos(angle);
 }
 
+/* The position of row i of the packed tokens, added to x[i] (D). */
+static void add_positions(const ref_transformer *r, const char *side, const at_packed *tokens, double *x)
+{
+    const at_transformer_config *c = r->config;
+    const int64_t d = c->width;
+    const double *learned = find(r, side, ".positions");
+    for (int64_t b = 0; b < tokens->count && c->positions != ATT_POSITIONS_NONE; b++)
+        for (int64_t i = tokens->offset[b]; i < tokens->offset[b + 1]; i++)
+            for (int64_t j = 0; j < d; j++) {
+                const int64_t position = i - tokens->offset[b];
+                x[i * d + j] += learned ? learned[position * d + j] : sinusoid(c->positions, position, j, d);
+            }
+}
+
 static double *embed(ref_transformer *r, const char *side, const at_packed *tokens)
 {
     const at_transformer_config *c = r->config;
     const int64_t n = at_packed_tokens(tokens), d = c->width;
-    const double *table = find(r, side, ".embedding"), *learned = find(r, side, ".positions");
+    const double *table = find(r, side, ".embedding");
     if (table == NULL) table = find(r, "", "embedding");
     double *x = matrix(r, n, d);
-    for (int64_t b = 0; b < tokens->count; b++)
-        for (int64_t i = tokens->offset[b]; i < tokens->offset[b + 1]; i++)
-            for (int64_t j = 0; j < d; j++) {
-                const int64_t position = i - tokens->offset[b];
-                double place = 0;
-                if (learned)
-                    place = learned[position * d + j];
-                else if (c->positions != ATT_POSITIONS_NONE)
-                    place = sinusoid(c->positions, position, j, d);
-                x[i * d + j] = (c->scale_embedding ? sqrt((double)d) : 1) * table[tokens->ids[i] * d + j] + place;
-            }
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < d; j++)
+            x[i * d + j] = (c->scale_embedding ? sqrt((double)d) : 1) * table[tokens->ids[i] * d + j];
+    add_positions(r, side, tokens, x);
     return dropout(r, NULL, x, n, d, c->dropout_embedding);
+}
+
+/* The input of layer i. */
+static const double *enter(ref_transformer *r, const char *side, const at_packed *tokens, const double *x, int i)
+{
+    const int64_t n = at_packed_tokens(tokens), d = r->config->width;
+    if (i == 0 || !r->config->positions_every_layer) return x;
+    double *y = matrix(r, n, d);
+    memcpy(y, x, (size_t)(n * d) * sizeof *y);
+    add_positions(r, side, tokens, y);
+    return y;
 }
 
 static double *attend(ref_transformer *r, const double *q, int64_t ldq, const double *k, const double *v, int64_t ldk,
@@ -189,7 +207,7 @@ static const double *sublayer(ref_transformer *r, const char *layer, block kind,
     if (kind == SELF || kind == MASKED) out = self_attention(r, layer, in, tokens, kind == MASKED);
     if (kind == CROSS) out = cross_attention(r, layer, in, tokens, states, source);
     if (kind == FEED_FORWARD) out = feed_forward(r, layer, in, n);
-    const double *sum = dropout(r, x, out, n, d, r->config->dropout);
+    const double *sum = dropout(r, r->config->residual ? x : NULL, out, n, d, r->config->dropout);
     return pre ? sum : norm(r, layer, norms[kind], sum, n);
 }
 
@@ -199,6 +217,7 @@ static const double *encode(ref_transformer *r, const at_packed *source)
     for (int i = 0; i < r->config->encoder_layers; i++) {
         char layer[32];
         snprintf(layer, sizeof layer, "encoder.%d", i);
+        x = enter(r, "source", source, x, i);
         x = sublayer(r, layer, SELF, x, source, NULL, NULL);
         x = sublayer(r, layer, FEED_FORWARD, x, source, NULL, NULL);
     }
@@ -211,6 +230,7 @@ static const double *decode(ref_transformer *r, const double *states, const at_p
     for (int i = 0; i < r->config->decoder_layers; i++) {
         char layer[32];
         snprintf(layer, sizeof layer, "decoder.%d", i);
+        x = enter(r, "target", target, x, i);
         x = sublayer(r, layer, MASKED, x, target, NULL, NULL);
         x = sublayer(r, layer, CROSS, x, target, states, source);
         x = sublayer(r, layer, FEED_FORWARD, x, target, NULL, NULL);

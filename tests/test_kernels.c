@@ -185,9 +185,24 @@ static void log_softmax(const at_kernels *k, int64_t n, float *const *x, float *
 
 static void adam(const at_kernels *k, int64_t n, float *const *x, float *const *y)
 {
-    const at_adam_arg arg = {1e-3f, 0.9f, 0.98f, 1e-9f, 3, 0.7f};
+    const at_optimize_arg arg = {1e-3f, 0.9f, 0.98f, 1e-9f, 3, 0.7f, 0, 0.01f, 0.99f};
     for (int64_t i = 0; i < n; i++) y[2][i] *= y[2][i];
     k->adam(y[0], y[1], y[2], x[0], n, &arg);
+}
+
+static void rmsprop(const at_kernels *k, int64_t n, float *const *x, float *const *y)
+{
+    const at_optimize_arg arg = {1e-3f, 0, 0.98f, 1e-9f, 0, 0.7f, 0.9f, 0.01f, 1};
+    for (int64_t i = 0; i < n; i++) y[2][i] *= y[2][i];
+    k->rmsprop(y[0], y[1], y[2], x[0], n, &arg);
+    k->rmsprop(y[0], NULL, y[2], x[1], n, &arg);
+}
+
+static void sgd(const at_kernels *k, int64_t n, float *const *x, float *const *y)
+{
+    const at_optimize_arg arg = {1e-3f, 0, 0, 0, 0, 0.7f, 0.9f, 0.01f, 1};
+    k->sgd(y[0], y[1], NULL, x[0], n, &arg);
+    k->sgd(y[0], NULL, NULL, x[1], n, &arg);
 }
 
 static const struct row_kernel {
@@ -208,7 +223,7 @@ static const struct row_kernel {
     PLAIN(swiglu_fwd),    PLAIN(swiglu_bwd),    PLAIN(column_sum),    PLAIN(layer_norm_fwd),     PLAIN(layer_norm_bwd),
     PLAIN(dropout),       PLAIN(dropout_bwd),   PLAIN(embed),         PLAIN(axpy_add_scale),     PLAIN(reductions),
     FILLS(softmax_tile),  FILLS(softmax_again), FILLS(softmax_bwd),   FILLS(cross_entropy),      PLAIN(log_softmax),
-    PLAIN(adam),
+    PLAIN(adam),          PLAIN(rmsprop),       PLAIN(sgd),
 };
 
 /* Every element that the kernel has no business with keeps its value: before the row, after it, and between rows. */
@@ -521,7 +536,12 @@ static void adam_follows_the_paper(void **state)
 {
     (void)state;
     enum { N = 37, STEPS = 20 };
-    const at_adam_args args = {1e-2f, 0.9f, 0.98f, 1e-9f, 0, 0.5f};
+    const at_optimize_args args = {.optimizer = ATT_OPTIMIZER_ADAM,
+                                   .rate = 1e-2f,
+                                   .beta1 = 0.9f,
+                                   .beta2 = 0.98f,
+                                   .eps = 1e-9f,
+                                   .gradient_scale = 0.5f};
     for (int t = 0; t < table_count; t++) {
         at_backend *be;
         assert_int_equal(at_cpu_backend_new(&be, 1, tables[t].isa, NULL), ATT_OK);
@@ -531,9 +551,9 @@ static void adam_follows_the_paper(void **state)
         for (int step = 1; step <= STEPS; step++) {
             float *g = normals((uint64_t)(100 + step), N, 1);
             g[0] = 0; /* never a gradient: the weight stays */
-            at_adam_args now = args;
+            at_optimize_args now = args;
             now.step = step;
-            be->adam(be, w, m, v, g, N, &now);
+            be->optimize(be, w, m, v, g, N, &now);
             for (int i = 0; i < N; i++) {
                 const double d = (double)g[i] * args.gradient_scale, b1 = args.beta1, b2 = args.beta2;
                 rm[i] = b1 * rm[i] + (1 - b1) * d;

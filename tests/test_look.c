@@ -437,6 +437,7 @@ static void learn_to_copy(at_bundle *bundle)
     copies c = {0};
     at_ctx ctx;
     at_error err;
+    must(at_params_keep(p, ATT_STATE_MOMENT1 | ATT_STATE_MOMENT2, &err), &err);
     at_ctx_init(&ctx, p->be);
     for (int step = 1; step <= STEPS; step++) {
         draw_copies(&c, bundle, at_rng_key(11, (uint64_t)step));
@@ -450,8 +451,14 @@ static void learn_to_copy(at_bundle *bundle)
         at_backward(&ctx);
         at_params_settle_grad(p);
         must(at_ctx_check(&ctx, &err), &err);
-        const at_adam_args args = {step < 100 ? 4e-5f * (float)step : 4e-3f, 0.9f, 0.98f, 1e-9f, step, 1};
-        p->be->adam(p->be, p->data, p->moment1, p->moment2, p->grad, p->floats, &args);
+        const at_optimize_args args = {.optimizer = ATT_OPTIMIZER_ADAM,
+                                       .rate = step < 100 ? 4e-5f * (float)step : 4e-3f,
+                                       .beta1 = 0.9f,
+                                       .beta2 = 0.98f,
+                                       .eps = 1e-9f,
+                                       .step = step,
+                                       .gradient_scale = 1};
+        p->be->optimize(p->be, p->data, p->moment1, p->moment2, p->grad, p->floats, &args);
         at_params_changed(p);
     }
     at_ctx_free(&ctx);
@@ -552,7 +559,7 @@ static void forced_pass_agrees_with_search(void **state)
     assert_like_search(&f->translator.bundle, "one one one one one one one", false);
     for (int norm = 0; norm < 2; norm++)
         for (int positions = 0; positions < 5; positions += 4) {
-            at_bundle bundle = make_endless(f, (at_norm_place)norm, positions);
+            at_bundle bundle = make_endless(f, norm, positions);
             assert_like_search(&bundle, "one red tree two blue house", true);
             assert_like_search(&bundle, "blue", true);
             at_bundle_free(&bundle);

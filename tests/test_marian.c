@@ -220,8 +220,15 @@ static double train_step(const at_bundle *bundle, at_ctx *ctx, packed_rows *rows
     be->download(be, row, table->grad + start * width, sizeof row);
     const double loss = gradient(bundle, ctx, rows, -1);
     be->upload(be, table->grad + start * width, row, sizeof row);
-    const at_adam_args args = {1e-3f, 0.9f, 0.98f, 1e-9f, step, 1};
-    be->adam(be, p->data, p->moment1, p->moment2, p->grad, p->floats, &args);
+    const at_optimize_args args = {.optimizer = ATT_OPTIMIZER_ADAM,
+                                   .rate = 1e-3f,
+                                   .beta1 = 0.9f,
+                                   .beta2 = 0.98f,
+                                   .eps = 1e-9f,
+                                   .step = step,
+                                   .gradient_scale = 1};
+    assert_int_equal(at_params_keep(p, ATT_STATE_MOMENT1 | ATT_STATE_MOMENT2, NULL), ATT_OK);
+    be->optimize(be, p->data, p->moment1, p->moment2, p->grad, p->floats, &args);
     at_params_changed(p);
     return loss;
 }

@@ -561,7 +561,14 @@ static void optimizer_is_the_same_for_any_threads(void **state)
             for (int64_t i = 0; i < N; i++)
                 w[0][i] = (float)at_rng_normal(1, (uint64_t)i), g[i] = (float)at_rng_normal(2, (uint64_t)i);
             for (int step = 1; step <= 3; step++)
-                be->adam(be, w[0], w[1], w[2], g, N, &(at_adam_args){1e-2f, 0.9f, 0.98f, 1e-9f, step, 0.5f});
+                be->optimize(be, w[0], w[1], w[2], g, N,
+                             &(at_optimize_args){.optimizer = ATT_OPTIMIZER_ADAM,
+                                                 .rate = 1e-2f,
+                                                 .beta1 = 0.9f,
+                                                 .beta2 = 0.98f,
+                                                 .eps = 1e-9f,
+                                                 .step = step,
+                                                 .gradient_scale = 0.5f});
             const double sum = be->sum_squares(be, w[0], N);
             if (isa == 0 && t == 0) {
                 double want = 0;

@@ -91,6 +91,27 @@ static void run_to_end(const char *run, const char *threads)
     at_training_free(t);
 }
 
+/* The same with everything switched on that is off by default. */
+static at_training *rich_run(const char *run, const char *threads)
+{
+    static const char *const options[][2] = {
+        {"optimizer", "adamw"},  {"weight-decay", "0.01"},         {"ema", "0.9"},
+        {"sample-alpha", "0.3"}, {"best-metric", "chrf"},          {"valid-sentences", "12"},
+        {"valid-beam", "2"},     {"schedule", "exponential"},      {"gamma", "0.99"},
+        {"residual", "no"},      {"positions-every-layer", "yes"}, {"norm", "pre"}};
+    at_training *t = small_run(run, threads);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) set(t, options[i][0], options[i][1]);
+    return t;
+}
+
+static void rich_to_end(const char *run, const char *threads)
+{
+    at_error error;
+    at_training *t = rich_run(run, threads);
+    must(at_training_run(t, NULL, &error), &error);
+    at_training_free(t);
+}
+
 static void assert_same_file(const char *run_a, const char *run_b, const char *name)
 {
     char a[512], b[512];
@@ -148,6 +169,158 @@ static void test_stop_and_resume(void **state)
     }
     run_to_end("parts", "1");
     assert_same_run("whole", "parts");
+}
+
+static void test_rich_threads(void **state)
+{
+    (void)state;
+    static const char *const threads[] = {"3", "16"};
+    rich_to_end("rich", "1");
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        char run[32];
+        snprintf(run, sizeof run, "rich%s", threads[i]);
+        rich_to_end(run, threads[i]);
+        assert_same_run("rich", run);
+    }
+}
+
+/* After steps 10, 20 ... comes a validation: raised at their event, the flag stops it while it translates. */
+static void test_rich_stop_and_resume(void **state)
+{
+    (void)state;
+    static const int64_t steps[] = {3, 10, 17, 20, 30, 33, 40};
+    char path[256];
+    if (!at_path_exists(in_folder(path, "rich"))) rich_to_end("rich", "1");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        at_error error;
+        stopper s = {0, steps[i]};
+        const at_training_hooks hooks = {stop_at, &s, &s.cancel};
+        at_training *t = rich_run("rich-parts", "2");
+        assert_int_equal(at_training_run(t, &hooks, &error), ATT_CANCELLED);
+        if (steps[i] % 10 == 0) assert_non_null(strstr(error.text, "while validating"));
+        at_training_free(t);
+    }
+    rich_to_end("rich-parts", "1");
+    assert_same_run("rich", "rich-parts");
+}
+
+typedef struct finished {
+    double loss, bleu, chrf;
+    int64_t seed;
+    int count;
+} finished;
+
+static void keep_finished(void *user, const at_training_event *event)
+{
+    finished *f = user;
+    if (event->kind == ATT_TRAINING_FINISHED)
+        f[f->count] = (finished){event->loss, event->bleu, event->chrf, event->seed, f->count}, f->count++;
+}
+
+/* Three seeds: folders of their own, the mean and deviation of what they reached, and the same again when they are
+ * finished. */
+static void test_seeds(void **state)
+{
+    (void)state;
+    at_error error;
+    at_training_seeds first, again;
+    finished runs[8] = {{0}};
+    const at_training_hooks hooks = {keep_finished, runs, NULL};
+    at_training *t = small_run("seeds", "2");
+    set(t, "seed", "11");
+    must(at_training_run_seeds(t, 3, &hooks, &first, &error), &error);
+    assert_int_equal(runs[0].count, 3);
+    double mean = 0, squares = 0;
+    for (int i = 0; i < 3; i++) mean += runs[i].loss / 3;
+    for (int i = 0; i < 3; i++) squares += (runs[i].loss - mean) * (runs[i].loss - mean);
+    for (int i = 0; i < 3; i++) assert_true(runs[i].bleu < 0 && runs[i].chrf < 0);
+    assert_int_equal(first.loss.runs, 3);
+    assert_int_equal(first.bleu.runs, 0);
+    assert_true(fabs(first.loss.mean - mean) < 1e-12 && fabs(first.loss.deviation - sqrt(squares / 2)) < 1e-12 &&
+                squares > 0);
+    must(at_training_run_seeds(t, 3, NULL, &again, &error), &error);
+    assert_memory_equal(&first, &again, sizeof first);
+    assert_int_equal(at_training_run_seeds(t, 0, NULL, &again, &error), ATT_OPTION);
+    at_training_free(t);
+    t = small_run("alone", "2");
+    set(t, "seed", "12");
+    must(at_training_run(t, NULL, &error), &error);
+    at_training_free(t);
+    assert_same_run("alone", "seeds/seed-12");
+}
+
+static void refuse(at_training *t, const char *named)
+{
+    at_error error;
+    assert_int_equal(at_training_run(t, NULL, &error), ATT_OPTION);
+    if (strstr(error.text, named) == NULL) fail_msg("\"%s\" doesn't name %s", error.text, named);
+    at_training_free(t);
+}
+
+static void test_options_that_contradict(void **state)
+{
+    (void)state;
+    at_training *t = small_run("contradictions", "1");
+    set(t, "momentum", "0.9");
+    refuse(t, "beta1");
+    t = small_run("contradictions", "1");
+    set(t, "valid-source", "");
+    set(t, "valid-target", "");
+    set(t, "best-metric", "bleu");
+    refuse(t, "best-metric");
+    t = small_run("contradictions", "1");
+    set(t, "positions", "none");
+    set(t, "positions-every-layer", "yes");
+    refuse(t, "positions-every-layer");
+}
+
+/* A run that began with one optimizer doesn't go on with another. */
+static void test_other_optimizer_is_refused(void **state)
+{
+    (void)state;
+    at_error error;
+    stopper s = {.at_step = 3};
+    const at_training_hooks hooks = {stop_at, &s, &s.cancel};
+    at_training *t = small_run("optimizer", "1");
+    assert_int_equal(at_training_run(t, &hooks, &error), ATT_CANCELLED);
+    set(t, "optimizer", "sgd");
+    refuse(t, "optimizer");
+}
+
+/* Validation with BLEU and chrF improves by the metric that was asked for, and says so in the log. */
+static void test_scores_are_logged(void **state)
+{
+    (void)state;
+    at_error error;
+    char path[512];
+    at_buf log = {0};
+    at_training *t = small_run("scores", "2");
+    set(t, "best-metric", "bleu");
+    set(t, "steps", "200");
+    set(t, "validate-every", "50");
+    set(t, "learning-rate", "0.01");
+    finished runs[2] = {{0}};
+    const at_training_hooks hooks = {keep_finished, runs, NULL};
+    must(at_training_run(t, &hooks, &error), &error);
+    at_training_free(t);
+    assert_true(runs[0].bleu > 0 && runs[0].chrf > 5);
+    snprintf(path, sizeof path, "%s/scores/train.jsonl", folder);
+    must(at_file_read(path, &log, &error), &error);
+    double best = 0;
+    int validations = 0;
+    char *rest = NULL;
+    for (char *line = strtok_r(log.data, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        if (strstr(line, "\"perplexity\"") == NULL) continue;
+        const char *bleu = strstr(line, "\"bleu\": ");
+        assert_true(bleu != NULL && strstr(line, "\"chrf\": ") != NULL);
+        const double score = atof(bleu + 8);
+        assert_int_equal(strstr(line, "\"improved\": true") != NULL, score > best || validations == 0);
+        best = fmax(best, score);
+        validations++;
+    }
+    assert_int_equal(validations, 5); /* the mean of models, too */
+    assert_true(fabs(best - runs[0].bleu) < 1e-4);
+    at_buf_free(&log);
 }
 
 static void sleep_ms(long ms)
@@ -310,13 +483,21 @@ static void test_bad_options(void **state)
 
 int main(void)
 {
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_give_the_same_bytes),
         cmocka_unit_test(test_stop_and_resume),
         cmocka_unit_test(test_kill_nine),
+        cmocka_unit_test(test_rich_threads),
+        cmocka_unit_test(test_rich_stop_and_resume),
+        cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_options_that_contradict),
+        cmocka_unit_test(test_other_optimizer_is_refused),
+        cmocka_unit_test(test_scores_are_logged),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_other_recipe_is_refused),
-        cmocka_unit_test(test_other_text_is_refused), cmocka_unit_test(test_finished_run_stays),
+        cmocka_unit_test(test_other_text_is_refused),
+        cmocka_unit_test(test_finished_run_stays),
         cmocka_unit_test(test_divergence_is_told),
         cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_bad_options),

@@ -46,23 +46,25 @@ typedef enum at_training_kind {
     ATT_TRAINING_STEP,      /* after every update */
     ATT_TRAINING_LOGGED,    /* every log-every updates: means since the last time */
     ATT_TRAINING_SKIPPED,   /* an update was skipped; text says why */
-    ATT_TRAINING_VALIDATED, /* loss and nll on the validation text */
+    ATT_TRAINING_VALIDATED, /* loss and nll on the validation text; bleu and chrf of its translations */
     ATT_TRAINING_SHOWN,     /* text: a sentence of `show`, a TAB, its translation now */
     ATT_TRAINING_SAVED,     /* text: path of the checkpoint */
-    ATT_TRAINING_FINISHED   /* text: why it ended */
+    ATT_TRAINING_FINISHED   /* text: why it ended; loss, bleu, chrf: of the best model */
 } at_training_kind;
 
 typedef struct at_training_event {
     at_training_kind kind;
     int64_t step, steps; /* updates done, and at most */
     int64_t epoch;       /* epochs done */
+    int64_t seed;        /* of this run */
     int64_t parameters, pairs, skipped;
-    double loss, nll;     /* nats a target token; loss is label-smoothed */
+    double loss, nll;     /* nats a target token; loss is label-smoothed; negative when finished without validation */
+    double bleu, chrf;    /* percent, when validated or finished; negative: nothing was translated */
     double rate, norm;    /* learning rate; norm of the gradient */
     double tokens_per_s;  /* target tokens */
     double seconds, seconds_left;
     bool continued; /* a checkpoint was found */
-    bool improved;  /* the lowest validation loss so far */
+    bool improved;  /* the best validation so far (option best-metric) */
     bool averaged;  /* of the mean of the last models */
     const char *text; /* may be NULL; valid during the call */
 } at_training_event;
@@ -75,6 +77,21 @@ typedef struct at_training_hooks {
 
 /* ATT_CANCELLED and any failure leave the run folder such that the same call continues. hooks may be NULL. */
 at_status at_training_run(at_training *training, const at_training_hooks *hooks, at_error *err);
+
+/* What the best models of several runs spread over. */
+typedef struct at_training_spread {
+    int64_t runs;           /* finished */
+    double mean, deviation; /* deviation: sample standard deviation, n - 1 below the line; 0 for one run */
+} at_training_spread;
+
+typedef struct at_training_seeds {
+    at_training_spread loss;       /* validation loss; runs 0 without validation text */
+    at_training_spread bleu, chrf; /* runs 0 when nothing was translated */
+} at_training_seeds;
+/* The same recipe with the seeds seed, seed + 1 ... (count of them, at least 1), each in its own folder run/seed-<seed>, one after the
+ * other; a run that is finished is only counted. Options and hooks as for at_training_run; events carry the seed. ATT_CANCELLED and failures leave all folders such
+ * that the same call continues. The options seed and run are as before afterwards. */
+at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks, at_training_seeds *seeds, at_error *err);
 
 /* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Reads the text and, when none is given,
  * trains the tokenizer, but writes nothing. */

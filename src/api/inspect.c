@@ -101,15 +101,6 @@ static at_status show_vocabulary(inspector *it, const char *path, at_error *err)
     return ATT_OK;
 }
 
-static bool has_moments(const at_safetensors *file)
-{
-    static const char moment[] = "adam.moment";
-    for (size_t i = 0; i < at_safetensors_count(file); i++) {
-        if (strncmp(at_safetensors_at(file, i)->name, moment, sizeof moment - 1) == 0) return true;
-    }
-    return false;
-}
-
 static at_status show_model(inspector *it, const char *path, at_error *err)
 {
     it->shown.architecture = it->model.arch;
@@ -117,7 +108,7 @@ static at_status show_model(inspector *it, const char *path, at_error *err)
     it->shown.eos = it->model.tokens.eos;
     it->shown.pad = it->model.tokens.pad;
     it->shown.info = it->model.info;
-    it->shown.training_state = has_moments(it->model.file);
+    it->shown.training_state = at_safetensors_metadata(it->model.file, "attend.progress") != NULL;
     ATT_TRY(show_options(it, err));
     ATT_TRY(show_weights(it, err));
     return show_vocabulary(it, path, err);

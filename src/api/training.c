@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/training.h"
 #include "train/bench.h"
 #include "train/run.h"
 
@@ -36,6 +37,11 @@ void at_training_free(at_training *training)
     if (training->config) at_options_free(training->arch->options, training->config);
     free(training->config);
     free(training);
+}
+
+at_train_options *at_training_run_options(at_training *training)
+{
+    return &training->options;
 }
 
 const struct at_option *at_training_options(at_training *training, int table, void **object, const char **title)

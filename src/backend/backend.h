@@ -49,11 +49,22 @@ typedef struct at_attention_args {
     const int64_t *weight_offset;
 } at_attention_args;
 
-typedef struct at_adam_args {
-    float rate, beta1, beta2, eps;
-    int64_t step; /* from 1 */
-    float gradient_scale;
-} at_adam_args;
+typedef enum at_optimizer {
+    ATT_OPTIMIZER_ADAM,
+    ATT_OPTIMIZER_ADAMW,
+    ATT_OPTIMIZER_RMSPROP,
+    ATT_OPTIMIZER_SGD
+} at_optimizer;
+
+/* One update by an optimizer; formulas and sources are in simd/row_kernels.c. */
+typedef struct at_optimize_args {
+    at_optimizer optimizer;
+    float rate, beta1, beta2, eps; /* beta1: Adam's alone; beta2 and eps: Adam's and RMSProp's */
+    int64_t step;                  /* from 1; for Adam's bias correction */
+    float gradient_scale;          /* clipping */
+    float momentum;                /* RMSProp's and SGD's */
+    float decay;                   /* of weights: AdamW's is decoupled, the others add decay * w to the gradient */
+} at_optimize_args;
 
 struct at_backend {
     const char *name;
@@ -109,7 +120,10 @@ struct at_backend {
 
     /* y = a x + beta y */
     void (*axpy)(at_backend *be, float *y, float beta, const float *x, float a, int64_t n);
-    void (*adam)(at_backend *be, float *w, float *m, float *v, const float *g, int64_t n, const at_adam_args *args);
+    /* Updates n weights in place, and the moments that the optimizer has: m, Adam's first moment or the momentum (NULL:
+     * none), and v, Adam's and RMSProp's second moment (SGD: NULL). */
+    void (*optimize)(at_backend *be, float *w, float *m, float *v, const float *g, int64_t n,
+                     const at_optimize_args *args);
     double (*sum_squares)(at_backend *be, const float *x, int64_t n);
     /* to[to_row[i]] = from[from_row[i]] for n rows of d floats, row strides ld_to and ld_from; a NULL index means i. */
     void (*copy_rows)(at_backend *be, float *to, int64_t ld_to, const int32_t *to_row, const float *from, int64_t ld_from,

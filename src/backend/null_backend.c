@@ -175,7 +175,8 @@ static void null_axpy(at_backend *be, float *y, float beta, const float *x, floa
     (void)be, (void)y, (void)beta, (void)x, (void)a, (void)n;
 }
 
-static void null_adam(at_backend *be, float *w, float *m, float *v, const float *g, int64_t n, const at_adam_args *args)
+static void null_optimize(at_backend *be, float *w, float *m, float *v, const float *g, int64_t n,
+                          const at_optimize_args *args)
 {
     (void)be, (void)w, (void)m, (void)v, (void)g, (void)n, (void)args;
 }
@@ -211,14 +212,34 @@ at_status at_null_backend_new(at_backend **be, at_error *err)
     null_backend *null = calloc(1, sizeof *null);
     if (null == NULL) return at_fail_memory(err, sizeof *null);
     null->next = 4096;
-    null->base = (at_backend){.name = "null", .free = null_free, .alloc = null_alloc, .release = null_release, .upload = null_upload,
-                              .download = null_download, .zero = null_zero, .pack_size = null_pack_size, .pack = null_pack,
-                              .linear_fwd = null_linear_fwd, .linear_bwd = null_linear_bwd, .attention_fwd = null_attention_fwd,
-                              .attention_bwd = null_attention_bwd, .layer_norm_fwd = null_layer_norm_fwd, .layer_norm_bwd = null_layer_norm_bwd,
-                              .dropout_fwd = null_dropout_fwd, .dropout_bwd = null_dropout_bwd, .swiglu_fwd = null_swiglu_fwd,
-                              .swiglu_bwd = null_swiglu_bwd, .embed_fwd = null_embed_fwd, .embed_bwd = null_embed_bwd,
-                              .linear_cross_entropy = null_linear_cross_entropy, .axpy = null_axpy, .adam = null_adam,
-                              .sum_squares = null_sum_squares, .copy_rows = null_copy_rows, .log_softmax = null_log_softmax, .top_k = null_top_k};
+    null->base = (at_backend){.name = "null",
+                              .free = null_free,
+                              .alloc = null_alloc,
+                              .release = null_release,
+                              .upload = null_upload,
+                              .download = null_download,
+                              .zero = null_zero,
+                              .pack_size = null_pack_size,
+                              .pack = null_pack,
+                              .linear_fwd = null_linear_fwd,
+                              .linear_bwd = null_linear_bwd,
+                              .attention_fwd = null_attention_fwd,
+                              .attention_bwd = null_attention_bwd,
+                              .layer_norm_fwd = null_layer_norm_fwd,
+                              .layer_norm_bwd = null_layer_norm_bwd,
+                              .dropout_fwd = null_dropout_fwd,
+                              .dropout_bwd = null_dropout_bwd,
+                              .swiglu_fwd = null_swiglu_fwd,
+                              .swiglu_bwd = null_swiglu_bwd,
+                              .embed_fwd = null_embed_fwd,
+                              .embed_bwd = null_embed_bwd,
+                              .linear_cross_entropy = null_linear_cross_entropy,
+                              .axpy = null_axpy,
+                              .optimize = null_optimize,
+                              .sum_squares = null_sum_squares,
+                              .copy_rows = null_copy_rows,
+                              .log_softmax = null_log_softmax,
+                              .top_k = null_top_k};
     *be = &null->base;
     return ATT_OK;
 }

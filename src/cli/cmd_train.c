@@ -2,6 +2,7 @@
 #include <attend/train.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/command.h"
@@ -10,6 +11,7 @@
 typedef struct train_state {
     char *preset;
     bool dry_run, json;
+    int64_t seeds;
     at_training *training;
 } train_state;
 
@@ -24,6 +26,13 @@ static const at_option preset_option[] = {
 };
 
 static const at_option options[] = {
+    {.name = "seeds",
+     .type = ATT_OPT_INT,
+     .offset = FIELD(seeds),
+     .def = "0",
+     .max = 1e6,
+     .help = "train so many models with the seeds seed, seed+1, ... in folders seed-N of the run folder, and print "
+             "mean and standard deviation of their best validations; 0: one model in the run folder itself"},
     {.name = "dry-run",
      .type = ATT_OPT_BOOL,
      .offset = FIELD(dry_run),
@@ -90,6 +99,10 @@ static void print_event_json(at_output *output, const at_training_event *e)
     json_t *object = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "event", names[e->kind], "step",
                                (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", e->loss, "nll", e->nll,
                                "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
+    json_object_set_new(object, "seed", json_integer((json_int_t)e->seed));
+    const bool scored = (e->kind == ATT_TRAINING_VALIDATED || e->kind == ATT_TRAINING_FINISHED) && e->bleu >= 0;
+    if (scored) json_object_set_new(object, "bleu", json_real(e->bleu));
+    if (scored) json_object_set_new(object, "chrf", json_real(e->chrf));
     if (e->text) json_object_set_new(object, "text", at_json_text(e->text));
     at_print_json(output, object, NULL);
 }
@@ -110,14 +123,24 @@ static void print_shown(at_output *output, const at_training_event *e)
     at_note(output, "  after %s: %.*s → %s", time, (int)(tab - e->text), e->text, tab + 1);
 }
 
+static void print_validated(at_output *output, const at_training_event *e)
+{
+    char time[32], scores[64] = "";
+    at_duration(e->seconds, time);
+    if (e->bleu >= 0) snprintf(scores, sizeof scores, "  BLEU %.2f  chrF %.2f", e->bleu, e->chrf);
+    at_note(output, "%s %" PRId64 "  step %" PRId64 "  validation loss %.4f  perplexity %.2f%s%s  (%s)",
+            e->averaged ? "mean of models after epoch" : "epoch", e->epoch, e->step, e->loss, exp(e->nll), scores,
+            e->improved ? "  best" : "", time);
+}
+
 static void print_event(at_output *output, const at_training_event *e)
 {
     char time[32];
     at_duration(e->seconds, time);
     switch (e->kind) {
     case ATT_TRAINING_STARTED:
-        at_note(output, "%s: %" PRId64 " sentence pairs, %" PRId64 " parameters",
-                e->continued ? "continuing" : "training", e->pairs, e->parameters);
+        at_note(output, "%s: %" PRId64 " sentence pairs, %" PRId64 " parameters, seed %" PRId64,
+                e->continued ? "continuing" : "training", e->pairs, e->parameters, e->seed);
         if (e->continued) at_note(output, "at step %" PRId64 ", epoch %" PRId64 ", after %s", e->step, e->epoch, time);
         break;
     case ATT_TRAINING_STEP:
@@ -127,9 +150,7 @@ static void print_event(at_output *output, const at_training_event *e)
         at_note(output, "%s", e->text);
         break;
     case ATT_TRAINING_VALIDATED:
-        at_note(output, "%s %" PRId64 "  step %" PRId64 "  validation loss %.4f  perplexity %.2f%s  (%s)",
-                e->averaged ? "mean of models after epoch" : "epoch", e->epoch, e->step, e->loss, exp(e->nll),
-                e->improved ? "  best" : "", time);
+        print_validated(output, e);
         break;
     case ATT_TRAINING_SHOWN:
         print_shown(output, e);
@@ -174,13 +195,39 @@ static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
     return ATT_OK;
 }
 
+static void print_spread(at_output *output, const char *name, const at_training_spread *s, int digits)
+{
+    if (s->runs > 0)
+        at_print(output, "%-16s %.*f ± %.*f  (%" PRId64 " runs)\n", name, digits, s->mean, digits, s->deviation, s->runs);
+}
+
+static json_t *spread_json(const at_training_spread *s)
+{
+    return json_pack("{s:I, s:f, s:f}", "runs", (json_int_t)s->runs, "mean", s->mean, "deviation", s->deviation);
+}
+
+static at_status run_seeds(at_cli *cli, const train_state *s, const at_training_hooks *hooks, at_error *err)
+{
+    at_training_seeds seeds;
+    ATT_TRY(at_training_run_seeds(s->training, s->seeds, hooks, &seeds, err));
+    if (s->json)
+        return at_print_json(&cli->output,
+                             json_pack("{s:s, s:o, s:o, s:o}", "event", "seeds", "loss", spread_json(&seeds.loss),
+                                       "bleu", spread_json(&seeds.bleu), "chrf", spread_json(&seeds.chrf)),
+                             err);
+    print_spread(&cli->output, "validation loss", &seeds.loss, 4);
+    print_spread(&cli->output, "BLEU", &seeds.bleu, 2);
+    print_spread(&cli->output, "chrF", &seeds.chrf, 2);
+    return ATT_OK;
+}
+
 static at_status run(at_cli *cli, void *state, at_error *err)
 {
     const train_state *s = state;
     if (s->dry_run) return print_plan(cli, s, err);
     reporter r = {&cli->output, s->json};
     const at_training_hooks hooks = {report, &r, cli->interrupted};
-    return at_training_run(s->training, &hooks, err);
+    return s->seeds > 0 ? run_seeds(cli, s, &hooks, err) : at_training_run(s->training, &hooks, err);
 }
 
 static void close_state(void *state)
@@ -201,6 +248,7 @@ const at_command at_cmd_train = {
     .examples = "attend train examples/multi30k/tiny.yaml\n"
                 "attend train examples/multi30k/tiny.yaml --seed 2 --run runs/second\n"
                 "attend train --preset tiny --source train.en --target train.de -o runs/first\n"
+                "attend train examples/multi30k/tiny.yaml --seeds 3 --best-metric bleu\n"
                 "attend train examples/multi30k/tiny.yaml --dry-run\n",
     .positionals = positionals,
     .options = options,

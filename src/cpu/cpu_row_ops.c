@@ -72,7 +72,6 @@ typedef struct elements_job {
     float *y;
     const float *a, *x;
     int64_t n;
-    float factor;
     bool accumulate;
     at_dropout_arg drop;
 } elements_job;
@@ -92,7 +91,7 @@ static void dropout_chunk(void *arg, int64_t chunk, int thread)
 
 static void dropout_fwd(at_backend *be, float *y, const float *residual, const float *x, int64_t n, float rate, uint64_t key)
 {
-    elements_job job = {at_cpu_of(be), y, residual, x, n, 0, false, at_dropout_make(rate, key)};
+    elements_job job = {at_cpu_of(be), y, residual, x, n, false, at_dropout_make(rate, key)};
     run_elements(&job, dropout_chunk);
 }
 
@@ -106,22 +105,31 @@ static void dropout_bwd_chunk(void *arg, int64_t chunk, int thread)
 
 static void dropout_bwd(at_backend *be, float *dx, float beta, const float *dy, int64_t n, float rate, uint64_t key)
 {
-    elements_job job = {at_cpu_of(be), dx, NULL, dy, n, 0, beta != 0, at_dropout_make(rate, key)};
+    elements_job job = {at_cpu_of(be), dx, NULL, dy, n, beta != 0, at_dropout_make(rate, key)};
     run_elements(&job, dropout_bwd_chunk);
 }
+
+typedef struct axpy_job {
+    at_cpu *cpu;
+    float *y;
+    const float *x;
+    float a, beta;
+    int64_t n;
+} axpy_job;
 
 static void axpy_chunk(void *arg, int64_t chunk, int thread)
 {
     (void)thread;
-    const elements_job *job = arg;
-    const int64_t i = chunk * ELEMENTS;
-    job->cpu->k.axpy(job->y + i, job->x + i, job->factor, at_min(ELEMENTS, job->n - i), job->accumulate);
+    const axpy_job *job = arg;
+    const int64_t i = chunk * ELEMENTS, n = at_min(ELEMENTS, job->n - i);
+    if (job->beta != 0 && job->beta != 1) job->cpu->k.scale(job->y + i, job->beta, n);
+    job->cpu->k.axpy(job->y + i, job->x + i, job->a, n, job->beta != 0);
 }
 
 static void axpy(at_backend *be, float *y, float beta, const float *x, float a, int64_t n)
 {
-    elements_job job = {at_cpu_of(be), y, NULL, x, n, a, beta != 0, {{0}, 0, 1}};
-    run_elements(&job, axpy_chunk);
+    axpy_job job = {at_cpu_of(be), y, x, a, beta, n};
+    at_pool_run(job.cpu->pool, at_ceil_div(n, ELEMENTS), axpy_chunk, &job);
 }
 
 typedef struct swiglu_job {
@@ -213,29 +221,52 @@ static void embed_bwd(at_backend *be, float *dtable, float beta, const float *dy
     at_pool_run(job.cpu->pool, at_ceil_div(d, EMBED_COLUMNS), embed_bwd_chunk, &job);
 }
 
-typedef struct adam_job {
-    at_cpu *cpu;
+typedef struct optimize_job {
+    at_optimize_fn *run;
     float *w, *m, *v;
     const float *g;
     int64_t n;
-    at_adam_arg arg;
-} adam_job;
+    at_optimize_arg arg;
+} optimize_job;
 
-static void adam_chunk(void *arg, int64_t chunk, int thread)
+static void optimize_chunk(void *arg, int64_t chunk, int thread)
 {
     (void)thread;
-    const adam_job *job = arg;
+    const optimize_job *job = arg;
     const int64_t i = chunk * ELEMENTS;
-    job->cpu->k.adam(job->w + i, job->m + i, job->v + i, job->g + i, at_min(ELEMENTS, job->n - i), &job->arg);
+    job->run(job->w + i, job->m ? job->m + i : NULL, job->v ? job->v + i : NULL, job->g + i,
+             at_min(ELEMENTS, job->n - i), &job->arg);
 }
 
-static void adam(at_backend *be, float *w, float *m, float *v, const float *g, int64_t n, const at_adam_args *args)
+static at_optimize_arg optimize_arg(const at_optimize_args *a)
 {
-    const double t = (double)args->step;
-    adam_job job = {at_cpu_of(be), w, m, v, g, n, {0, args->beta1, args->beta2, args->eps, 0, args->gradient_scale}};
-    job.arg.rate = (float)((double)args->rate / (1.0 - pow((double)args->beta1, t)));
-    job.arg.correction2 = (float)(1.0 / sqrt(1.0 - pow((double)args->beta2, t)));
-    at_pool_run(job.cpu->pool, at_ceil_div(n, ELEMENTS), adam_chunk, &job);
+    const bool decoupled = a->optimizer == ATT_OPTIMIZER_ADAMW;
+    at_optimize_arg arg = {.rate = a->rate,
+                           .beta1 = a->beta1,
+                           .beta2 = a->beta2,
+                           .eps = a->eps,
+                           .gradient_scale = a->gradient_scale,
+                           .momentum = a->momentum,
+                           .l2 = decoupled ? 0 : a->decay,
+                           .shrink = decoupled ? (float)(1.0 - (double)a->rate * (double)a->decay) : 1.0f};
+    if (a->optimizer == ATT_OPTIMIZER_ADAM || decoupled) {
+        const double t = (double)a->step;
+        arg.rate = (float)((double)a->rate / (1.0 - pow((double)a->beta1, t)));
+        arg.correction2 = (float)(1.0 / sqrt(1.0 - pow((double)a->beta2, t)));
+    }
+    return arg;
+}
+
+static void optimize(at_backend *be, float *w, float *m, float *v, const float *g, int64_t n,
+                     const at_optimize_args *args)
+{
+    at_cpu *cpu = at_cpu_of(be);
+    at_optimize_fn *const run[] = {[ATT_OPTIMIZER_ADAM] = cpu->k.adam,
+                                   [ATT_OPTIMIZER_ADAMW] = cpu->k.adam,
+                                   [ATT_OPTIMIZER_RMSPROP] = cpu->k.rmsprop,
+                                   [ATT_OPTIMIZER_SGD] = cpu->k.sgd};
+    optimize_job job = {run[args->optimizer], w, m, v, g, n, optimize_arg(args)};
+    at_pool_run(cpu->pool, at_ceil_div(n, ELEMENTS), optimize_chunk, &job);
 }
 
 typedef struct squares_job {
@@ -352,7 +383,7 @@ void at_cpu_row_ops_init(at_backend *be)
     be->swiglu_bwd = swiglu_bwd;
     be->embed_fwd = embed_fwd;
     be->embed_bwd = embed_bwd;
-    be->adam = adam;
+    be->optimize = optimize;
     be->sum_squares = sum_squares;
     be->log_softmax = log_softmax;
     be->top_k = top_k;

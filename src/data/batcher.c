@@ -26,9 +26,13 @@ struct at_batcher {
     uint32_t batches; /* of the started epoch */
     uint32_t *cut;    /* (batches + 1) */
     uint32_t *turn;   /* (batches) */
+    int64_t epoch;    /* the started one */
     /* What at_batcher_get hands out. */
+    int64_t current; /* the batch that is there; -1: none */
+    at_pair_batch handed;
     int64_t *source_offset, *target_offset, *line; /* (largest batch + 1) */
     at_ids source, target_in, target_out;
+    at_ids drawn[2]; /* one pair's tokens, resampled */
 };
 
 typedef struct lengths { /* of a pair in tokens, as they are in a batch: end tokens included */
@@ -192,6 +196,8 @@ void at_batcher_free(at_batcher *batcher)
     at_ids_free(&batcher->source);
     at_ids_free(&batcher->target_in);
     at_ids_free(&batcher->target_out);
+    at_ids_free(&batcher->drawn[0]);
+    at_ids_free(&batcher->drawn[1]);
     free(batcher);
 }
 
@@ -200,6 +206,8 @@ at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches,
     const bool shuffle = !batcher->options.sorted;
     const uint64_t key = at_rng_key(at_rng_key(batcher->options.seed, stream), (uint64_t)epoch);
     *batches = 0;
+    batcher->epoch = epoch;
+    batcher->current = -1;
     lay_out(batcher->order, batcher->count, shuffle, at_rng_key(key, DRAW_ORDER));
     sort_by(batcher, BY_TARGET);
     sort_by(batcher, BY_SOURCE);
@@ -210,15 +218,31 @@ at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches,
     return ATT_OK;
 }
 
+/* The pair's tokens of one side (0 source, 1 target), valid until the next call for that side. */
+static at_status side_tokens(at_batcher *batcher, uint32_t pair, int side, const int32_t **ids, size_t *len,
+                             at_error *err)
+{
+    const at_side *from = side ? &batcher->corpus->target : &batcher->corpus->source;
+    const at_resampling *resampling = batcher->options.resampling;
+    at_ids *drawn = &batcher->drawn[side];
+    *ids = from->ids + from->offset[pair];
+    *len = (size_t)(from->offset[pair + 1] - from->offset[pair]);
+    if (resampling == NULL) return ATT_OK;
+    drawn->len = 0;
+    ATT_TRY(at_resample(resampling, side, batcher->epoch, batcher->corpus->line[pair], *ids, *len, drawn, err));
+    *ids = drawn->data;
+    *len = drawn->len;
+    return ATT_OK;
+}
+
 /* Appends the pair's tokens with their begin and end tokens. */
 static at_status add_pair(at_batcher *batcher, uint32_t pair, at_error *err)
 {
-    const at_side *source = &batcher->corpus->source, *target = &batcher->corpus->target;
     const at_batcher_options *options = &batcher->options;
-    const int32_t *source_ids = source->ids + source->offset[pair], *target_ids = target->ids + target->offset[pair];
-    const size_t source_len = (size_t)(source->offset[pair + 1] - source->offset[pair]);
-    const size_t target_len = (size_t)(target->offset[pair + 1] - target->offset[pair]);
-
+    const int32_t *source_ids, *target_ids;
+    size_t source_len, target_len;
+    ATT_TRY(side_tokens(batcher, pair, 0, &source_ids, &source_len, err));
+    ATT_TRY(side_tokens(batcher, pair, 1, &target_ids, &target_len, err));
     ATT_TRY(at_ids_add(&batcher->source, source_ids, source_len, err));
     if (options->source_eos >= 0) ATT_TRY(at_ids_push(&batcher->source, options->source_eos, err));
     ATT_TRY(at_ids_push(&batcher->target_in, options->target_start, err));
@@ -239,6 +263,11 @@ at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batc
     assert(index >= 0 && index < batcher->batches);
     const uint32_t number = batcher->turn[index], first = batcher->cut[number];
     const uint32_t count = batcher->cut[number + 1] - first;
+    if (index == batcher->current) { /* asked for again, to count its tokens and to use them */
+        *batch = batcher->handed;
+        return ATT_OK;
+    }
+    batcher->current = -1;
     clear(batcher);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t pair = batcher->order[first + i];
@@ -247,11 +276,13 @@ at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batc
         batcher->source_offset[i + 1] = (int64_t)batcher->source.len;
         batcher->target_offset[i + 1] = (int64_t)batcher->target_in.len;
     }
-    *batch = (at_pair_batch){
+    batcher->handed = (at_pair_batch){
         .source = {.count = count, .offset = batcher->source_offset, .ids = batcher->source.data},
         .target_in = {.count = count, .offset = batcher->target_offset, .ids = batcher->target_in.data},
         .target_out = {.count = count, .offset = batcher->target_offset, .ids = batcher->target_out.data},
         .line = batcher->line,
     };
+    batcher->current = index;
+    *batch = batcher->handed;
     return ATT_OK;
 }

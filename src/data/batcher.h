@@ -12,6 +12,7 @@
 
 #include "base/fail.h"
 #include "data/corpus.h"
+#include "data/resample.h"
 #include "tape/batch.h"
 
 /* How the tokens of a batch are counted against batch_tokens. */
@@ -27,6 +28,9 @@ typedef struct at_batcher_options {
     int32_t source_eos;               /* appended to sources; -1: none */
     int32_t target_start, target_eos; /* begins target_in; ends target_out */
     bool sorted;                      /* validation: pure length order, no shuffling */
+    const at_resampling
+        *resampling; /* each epoch draws other segmentations of the same text; NULL: the corpus' tokens. Borrowed.
+                        Batches are cut by the corpus' lengths, which the drawn ones may exceed. */
 } at_batcher_options;
 
 typedef struct at_batcher at_batcher;

@@ -112,8 +112,10 @@ static bool starts_with(const char *name, const char *prefix)
 /* Padding is seen here only in files that another program wrote again, without attend's hash. */
 static bool is_weight(const at_stored_tensor *tensor)
 {
-    return !starts_with(tensor->name, "tokenizer.") && !starts_with(tensor->name, "adam.") &&
-           !starts_with(tensor->name, ATT_SAFETENSORS_PAD);
+    static const char *const others[] = {"tokenizer.", "adam.", "rmsprop.", "sgd.", "average.", ATT_SAFETENSORS_PAD};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (starts_with(tensor->name, others[i])) return false;
+    return true;
 }
 
 static at_status read_weights(at_stored_model *model, at_error *err)

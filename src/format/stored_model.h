@@ -1,6 +1,7 @@
-/* A model at rest, whatever file it came from: architecture by name, its options as text, weights by attend's own names and layout,
- * tokenizers, special tokens. attend's own files and the importers of foreign ones produce it; infer/bundle.h makes a model that
- * computes from it. It knows no architecture: options are checked by whoever builds the model.
+/* A model at rest, whatever file it came from: architecture by name, its options as text, weights by attend's own names
+ * and layout, tokenizers, special tokens. attend's own files and the importers of foreign ones produce it;
+ * infer/bundle.h makes a model that computes from it. It knows no architecture: options are checked by whoever builds
+ * the model.
  *
  * attend's file is one safetensors container (safetensors.h). Its metadata holds
  *   attend.format        "1"
@@ -9,9 +10,10 @@
  *   attend.tokens        JSON object: {"target_start": 2, "eos": 3, "pad": 0, "final_eos": false}
  *   attend.info          JSON object: where it came from (recipe, steps, scores); free form
  *   attend.hash          see safetensors.h
- * and its tensors are the weights (F32), then the tokenizers' bytes as U8 tensors "tokenizer.source" and, when the target has
- * its own, "tokenizer.target"; foreign numberings as "tokenizer.source.pieces" (pieces joined by '\n'). A training checkpoint adds
- * "adam.moment1.<name>" and "adam.moment2.<name>", and attend.progress (train/checkpoint.h). */
+ * and its tensors are the weights (F32), then the tokenizers' bytes as U8 tensors "tokenizer.source" and, when the
+ * target has its own, "tokenizer.target"; foreign numberings as "tokenizer.source.pieces" (pieces joined by '\n'). A
+ * training checkpoint adds what its optimizer keeps, such as "adam.moment1", and attend.progress (train/checkpoint.h).
+ */
 #ifndef ATT_FORMAT_STORED_MODEL_H
 #define ATT_FORMAT_STORED_MODEL_H
 

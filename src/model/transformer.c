@@ -26,7 +26,10 @@ static const at_option options[] = {
     {"norm", ATT_OPT_CHOICE, FIELD(norm), "post", 0, 0, norm_names, "layer normalisation after each residual sum (post) or before each block (pre)", 0},
     {"positions", ATT_OPT_CHOICE, FIELD(positions), "sinusoidal", 0, 0, position_names,
      "how tokens know their place: sinusoids interleaved (the paper), as halves [sines | cosines] with the paper's or tensor2tensor's frequencies, learned, none", 0},
+    {"positions-every-layer", ATT_OPT_BOOL, FIELD(positions_every_layer), "false", 0, 0, NULL,
+     "add the positions again to the input of every layer after the first", 0},
     {"max-positions", ATT_OPT_INT, FIELD(max_positions), "1024", 1, 1e7, NULL, "longest sequence for learned positions; sinusoids have no limit", 0},
+    {"residual", ATT_OPT_BOOL, FIELD(residual), "true", 0, 0, NULL, "residual connections: x + f(x) around each block f; no: f(x) alone", 0},
     {"activation", ATT_OPT_CHOICE, FIELD(activation), "relu", 0, 0, activation_names, "activation of the feed-forward layers", 0},
     {"tie-embeddings", ATT_OPT_BOOL, FIELD(tie_embeddings), "true", 0, 0, NULL, "source and target share one table (needs one vocabulary)", 0},
     {"tie-output", ATT_OPT_BOOL, FIELD(tie_output), "true", 0, 0, NULL, "the output layer is the target's embedding table", 0},
@@ -78,6 +81,8 @@ static at_status check(at_transformer_config *c, at_error *err)
     if (c->tie_embeddings && c->source_vocab != c->target_vocab)
         return at_fail(err, ATT_OPTION, "tie-embeddings needs one vocabulary, but source has %lld pieces and target %lld; set tie-embeddings false",
                        (long long)c->source_vocab, (long long)c->target_vocab);
+    if (c->positions_every_layer && c->positions == ATT_POSITIONS_NONE)
+        return at_fail(err, ATT_OPTION, "positions-every-layer needs positions, which are none; choose a kind of positions");
     return ATT_OK;
 }
 
@@ -155,7 +160,8 @@ static at_status build(at_model *model, at_error *err)
     return ATT_OK;
 }
 
-/* The two places of the norm around a block f: post: norm(x + f(x)); pre: x + f(norm(x)). */
+/* The two places of the norm around a block f: post: norm(x + f(x)); pre: x + f(norm(x)). Without residual connections x + is left
+ * out. */
 static at_tensor *before(at_ctx *ctx, const at_transformer_config *c, const at_norm_layer *norm, at_tensor *x)
 {
     return c->norm == ATT_NORM_PRE ? at_norm_layer_run(ctx, norm, x) : x;
@@ -163,28 +169,48 @@ static at_tensor *before(at_ctx *ctx, const at_transformer_config *c, const at_n
 
 static at_tensor *after(at_ctx *ctx, const at_transformer_config *c, const at_norm_layer *norm, at_tensor *x, at_tensor *fx)
 {
-    at_tensor *sum = at_dropout(ctx, x, fx, (float)c->dropout);
+    at_tensor *sum = at_dropout(ctx, c->residual ? x : NULL, fx, (float)c->dropout);
     return c->norm == ATT_NORM_PRE ? sum : at_norm_layer_run(ctx, norm, sum);
 }
 
-/* Embedded tokens at positions `position_of`, which start at `first` and are at most `count` rows. */
-static at_tensor *embed(at_ctx *ctx, const at_transformer_config *c, at_tensor *table, at_tensor *learned, const int32_t *ids, int64_t n,
-                        const int32_t *position_of, int64_t first, int64_t count)
+/* Where tokens stand: token i has row `of[i]` of `table`. */
+typedef struct places {
+    at_tensor *table; /* sinusoids, or the learned rows; NULL: no positions */
+    const int32_t *of;
+    at_tensor *rows; /* (N,D) of all tokens, for the layers after the first; NULL: not wanted */
+} places;
+
+/* The positions of n tokens, which start at `first` and are at most `count` rows. */
+static places places_of(at_ctx *ctx, const at_transformer_config *c, at_tensor *learned, const int32_t *of, int64_t n, int64_t first,
+                        int64_t count)
+{
+    places p = {learned, of, NULL};
+    if (c->positions != ATT_POSITIONS_NONE && learned == NULL)
+        p.table = at_sinusoids(ctx, (at_positions)c->positions, first, count, c->width);
+    if (c->positions_every_layer && at_ctx_check(ctx, NULL) == ATT_OK) p.rows = at_embed(ctx, p.table, of, n, 1, NULL, NULL);
+    return p;
+}
+
+static places places_packed(at_ctx *ctx, const at_transformer_config *c, at_tensor *learned, const at_packed *tokens)
+{
+    int64_t longest;
+    const int32_t *of = at_position_ids(ctx, tokens, &longest);
+    return places_of(ctx, c, learned, of, at_packed_tokens(tokens), 0, longest);
+}
+
+/* Embedded tokens with their positions. */
+static at_tensor *embed(at_ctx *ctx, const at_transformer_config *c, at_tensor *table, const int32_t *ids, int64_t n, const places *p)
 {
     const float scale = c->scale_embedding ? sqrtf((float)c->width) : 1.0f;
-    at_tensor *positions = learned;
-    if (c->positions != ATT_POSITIONS_NONE && learned == NULL)
-        positions = at_sinusoids(ctx, (at_positions)c->positions, first, count, c->width);
     if (at_ctx_check(ctx, NULL) != ATT_OK) return at_tensor_new(ctx, n, c->width);
-    at_tensor *x = at_embed(ctx, table, ids, n, scale, positions, position_of);
+    at_tensor *x = at_embed(ctx, table, ids, n, scale, p->table, p->of);
     return at_dropout(ctx, NULL, x, (float)c->dropout_embedding);
 }
 
-static at_tensor *embed_packed(at_ctx *ctx, const at_transformer_config *c, at_tensor *table, at_tensor *learned, const at_packed *tokens)
+/* The input of layer i, from 0: its positions again, where they are wanted. */
+static at_tensor *enter(at_ctx *ctx, const places *p, at_tensor *x, int64_t i)
 {
-    int64_t longest;
-    const int32_t *position_of = at_position_ids(ctx, tokens, &longest);
-    return embed(ctx, c, table, learned, tokens->ids, at_packed_tokens(tokens), position_of, 0, longest);
+    return i > 0 && p->rows ? at_dropout(ctx, x, p->rows, 0) : x;
 }
 
 static at_weights_request request_of(float **layers, const int64_t *offset, int64_t i)
@@ -197,9 +223,11 @@ static at_tensor *encode(at_ctx *ctx, const at_model *model, const at_packed *so
 {
     const at_transformer_config *c = config_of(model);
     const transformer *t = model->layers;
-    at_tensor *x = embed_packed(ctx, c, t->source_table, t->source_positions, source);
+    const places p = places_packed(ctx, c, t->source_positions, source);
+    at_tensor *x = embed(ctx, c, t->source_table, source->ids, at_packed_tokens(source), &p);
     for (int64_t i = 0; i < c->encoder_layers; i++) {
         const encoder_layer *layer = &t->encoder[i];
+        x = enter(ctx, &p, x, i);
         const at_weights_request self = request_of(map ? map->encoder_self : NULL, map ? map->encoder_offset : NULL, i);
         at_tensor *h = at_self_attention_run(ctx, &layer->attention, before(ctx, c, &layer->attention_norm, x), source, &self);
         x = after(ctx, c, &layer->attention_norm, x, h);
@@ -216,9 +244,11 @@ static at_tensor *decode_states(at_ctx *ctx, const at_model *model, at_tensor *s
     const at_transformer_config *c = config_of(model);
     const transformer *t = model->layers;
     const at_spans queries = {target_in->offset, target_in->offset + 1}, keys = {source->offset, source->offset + 1};
-    at_tensor *x = embed_packed(ctx, c, t->target_table, t->target_positions, target_in);
+    const places p = places_packed(ctx, c, t->target_positions, target_in);
+    at_tensor *x = embed(ctx, c, t->target_table, target_in->ids, at_packed_tokens(target_in), &p);
     for (int64_t i = 0; i < c->decoder_layers; i++) {
         const decoder_layer *layer = &t->decoder[i];
+        x = enter(ctx, &p, x, i);
         const at_weights_request self = request_of(map ? map->decoder_self : NULL, map ? map->decoder_offset : NULL, i);
         const at_weights_request cross = request_of(map ? map->cross : NULL, map ? map->cross_offset : NULL, i);
         at_tensor *h = at_self_attention_run(ctx, &layer->attention, before(ctx, c, &layer->attention_norm, x), target_in, &self);
@@ -312,9 +342,11 @@ static at_tensor *step(at_ctx *ctx, const at_model *model, const at_memory *memo
     if (!step_spans_of(ctx, memory, step, source_of, &s)) return at_tensor_new(ctx, step->n, c->target_vocab);
     if (t->target_positions) /* learned rows are addressed absolutely */
         for (int64_t i = 0; i < step->n; i++) s.position[i] = (int32_t)step->length[i];
-    at_tensor *x = embed(ctx, c, t->target_table, t->target_positions, ids, step->n, s.position, s.first, s.count);
+    const places p = places_of(ctx, c, t->target_positions, s.position, step->n, s.first, s.count);
+    at_tensor *x = embed(ctx, c, t->target_table, ids, step->n, &p);
     for (int64_t i = 0; i < c->decoder_layers; i++) {
         const decoder_layer *layer = &t->decoder[i];
+        x = enter(ctx, &p, x, i);
         at_tensor *h = at_cached_attention_run(ctx, &layer->attention, before(ctx, c, &layer->attention_norm, x), step, cache->layer[i]);
         x = after(ctx, c, &layer->attention_norm, x, h);
         h = at_cross_attention_run(ctx, &layer->cross, before(ctx, c, &layer->cross_norm, x), (at_spans){s.query, s.query + 1}, memory->kv[i],

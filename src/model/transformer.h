@@ -16,6 +16,7 @@ typedef struct at_transformer_config {
     int64_t max_positions; /* learned positions only */
     bool tie_embeddings, tie_output, scale_embedding, output_bias;
     double dropout_embedding, dropout, dropout_attention, dropout_ffn;
+    bool residual, positions_every_layer;
 } at_transformer_config;
 
 extern const at_arch at_arch_transformer;

@@ -37,11 +37,17 @@ typedef struct at_softmax_state { /* running softmax of one row (Milakov and Gim
     float max, sum;
 } at_softmax_state;
 
-typedef struct at_adam_arg {
-    float rate, beta1, beta2, eps; /* rate with the bias correction of the first moment folded in */
-    float correction2;             /* 1 / sqrt(1 - beta2^t) */
+typedef struct at_optimize_arg {
+    float rate, beta1, beta2, eps; /* Adam: rate with the bias correction of the first moment folded in */
+    float correction2;             /* Adam: 1 / sqrt(1 - beta2^t) */
     float gradient_scale;          /* clipping */
-} at_adam_arg;
+    float momentum;
+    float l2;     /* times the weight, added to the gradient */
+    float shrink; /* the weight is multiplied by it first: 1 - rate * decay where decay is decoupled, else 1 */
+} at_optimize_arg;
+
+/* w -= an optimizer's step, for n weights; m and v as in at_backend's optimize. */
+typedef void at_optimize_fn(float *w, float *m, float *v, const float *g, int64_t n, const at_optimize_arg *arg);
 
 typedef struct at_kernels {
     const char *isa;
@@ -103,7 +109,7 @@ typedef struct at_kernels {
     void (*log_softmax)(float *x, int64_t n);
     float (*max)(const float *x, int64_t n);
 
-    void (*adam)(float *w, float *m, float *v, const float *g, int64_t n, const at_adam_arg *arg);
+    at_optimize_fn *adam, *rmsprop, *sgd;
 } at_kernels;
 
 /* Fills the table for an instruction set by name ("portable", "avx2", "avx512"), or for the best one that this processor

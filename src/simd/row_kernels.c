@@ -264,23 +264,77 @@ static float dot(const float *x, const float *y, int64_t n)
     return at_vsum(sum);
 }
 
-/* Kingma and Ba 2015, with both bias corrections folded into rate and correction2 (their section 2, last paragraph, but eps
- * kept outside as in algorithm 1): w -= rate m / (sqrt(v) correction2 + eps). */
-static void adam(float *w, float *m, float *v, const float *g, int64_t n, const at_adam_arg *arg)
+ATT_INLINE at_vf vsqrt(at_vf x)
+{
+    float root[ATT_LANES];
+    at_vstore(root, x);
+    for (int i = 0; i < ATT_LANES; i++) root[i] = sqrtf(root[i]);
+    return at_vload(root);
+}
+
+/* The gradient after clipping and coupled weight decay (L2): gradient_scale g + l2 w. Without decay nothing is added,
+ * not even 0, which would change the sign of -0. */
+ATT_INLINE at_vf settled_gradient(const float *w, const float *g, int64_t at, int64_t n, const at_optimize_arg *arg)
+{
+    const at_vf d = load(g, at, n) * at_vset(arg->gradient_scale);
+    return arg->l2 != 0 ? d + at_vset(arg->l2) * load(w, at, n) : d;
+}
+
+ATT_INLINE void apply_step(float *w, int64_t at, int64_t n, at_vf step, const at_optimize_arg *arg)
+{
+    store(w, at, n, load(w, at, n) * at_vset(arg->shrink) - at_vset(arg->rate) * step);
+}
+
+/* Kingma and Ba 2015, with both bias corrections folded into rate and correction2 (their section 2, last paragraph, but
+ * eps kept outside as in algorithm 1); d = gradient_scale g + l2 w: m = beta1 m + (1 - beta1) d;  v = beta2 v + (1 -
+ * beta2) d^2;  w = shrink w - rate m / (sqrt(v) correction2 + eps) AdamW (Loshchilov and Hutter 2019, algorithm 2) is
+ * the same with l2 0 and shrink 1 - rate decay, the rate being the schedule's. */
+static void adam(float *w, float *m, float *v, const float *g, int64_t n, const at_optimize_arg *arg)
 {
     const at_vf b1 = at_vset(arg->beta1), b2 = at_vset(arg->beta2), one = at_vset(1.0f);
     ATT_FOR_VECTORS(n)
     {
-        const at_vf d = load(g, at, n) * at_vset(arg->gradient_scale);
+        const at_vf d = settled_gradient(w, g, at, n, arg);
         const at_vf m1 = load(m, at, n) * b1 + d * (one - b1);
         const at_vf v1 = load(v, at, n) * b2 + d * d * (one - b2);
-        float root[ATT_LANES];
-        at_vstore(root, v1);
-        for (int i = 0; i < ATT_LANES; i++) root[i] = sqrtf(root[i]);
-        const at_vf step = m1 / (at_vload(root) * at_vset(arg->correction2) + at_vset(arg->eps));
         store(m, at, n, m1);
         store(v, at, n, v1);
-        store(w, at, n, load(w, at, n) - at_vset(arg->rate) * step);
+        apply_step(w, at, n, m1 / (vsqrt(v1) * at_vset(arg->correction2) + at_vset(arg->eps)), arg);
+    }
+}
+
+/* m = momentum m + u, which is the step; without m the step is u. */
+ATT_INLINE at_vf with_momentum(float *m, int64_t at, int64_t n, at_vf u, const at_optimize_arg *arg)
+{
+    if (m == NULL) return u;
+    const at_vf m1 = load(m, at, n) * at_vset(arg->momentum) + u;
+    store(m, at, n, m1);
+    return m1;
+}
+
+/* Tieleman and Hinton 2012 (Neural Networks for Machine Learning, lecture 6.5): v = beta2 v + (1 - beta2) d^2;
+ * u = d / (sqrt(v) + eps);  m = momentum m + u;  w -= rate m */
+static void rmsprop(float *w, float *m, float *v, const float *g, int64_t n, const at_optimize_arg *arg)
+{
+    const at_vf b2 = at_vset(arg->beta2), one = at_vset(1.0f);
+    ATT_FOR_VECTORS(n)
+    {
+        const at_vf d = settled_gradient(w, g, at, n, arg);
+        const at_vf v1 = load(v, at, n) * b2 + d * d * (one - b2);
+        store(v, at, n, v1);
+        apply_step(w, at, n, with_momentum(m, at, n, d / (vsqrt(v1) + at_vset(arg->eps)), arg), arg);
+    }
+}
+
+/* Robbins and Monro 1951; momentum: Polyak 1964, in the form of Sutskever et al. 2013 without dampening:
+ * m = momentum m + d;  w -= rate m */
+static void sgd(float *w, float *m, float *v, const float *g, int64_t n, const at_optimize_arg *arg)
+{
+    (void)v;
+    ATT_FOR_VECTORS(n)
+    {
+        const at_vf d = settled_gradient(w, g, at, n, arg);
+        apply_step(w, at, n, with_momentum(m, at, n, d, arg), arg);
     }
 }
 
@@ -337,10 +391,12 @@ void ATT_GLUE(at_row_kernels, ATT_ISA)(at_kernels *table)
     table->dropout_fwd = dropout_fwd;
     table->dropout_bwd = dropout_bwd;
     table->embed = embed;
+    table->adam = adam;
+    table->rmsprop = rmsprop;
+    table->sgd = sgd;
     table->axpy = axpy;
     table->add = add;
     table->scale = scale_by;
     table->sum_squares = sum_squares;
     table->dot = dot;
-    table->adam = adam;
 }

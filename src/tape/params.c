@@ -29,8 +29,8 @@ static void free_panels(at_params *params, at_panels *panels)
 
 void at_params_free(at_params *params)
 {
-    float *const blocks[] = {params->data, params->grad, params->moment1, params->moment2};
-    for (int i = 0; i < 4; i++)
+    float *const blocks[] = {params->data, params->grad, params->moment1, params->moment2, params->average};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (blocks[i]) params->be->release(params->be, blocks[i], (size_t)params->floats * sizeof(float));
     for (int i = 0; i < params->count; i++) free_panels(params, params->tensor[i]->panels);
     free(params->tensor);
@@ -93,11 +93,7 @@ at_status at_params_allocate(at_params *params, bool training, at_error *err)
 {
     if (params->failed) return at_fail(err, ATT_MEMORY, "no memory to describe the model");
     ATT_TRY(allocate_block(params, &params->data, err));
-    if (training) {
-        ATT_TRY(allocate_block(params, &params->grad, err));
-        ATT_TRY(allocate_block(params, &params->moment1, err));
-        ATT_TRY(allocate_block(params, &params->moment2, err));
-    }
+    if (training) ATT_TRY(allocate_block(params, &params->grad, err));
     for (int i = 0; i < params->count; i++) {
         at_tensor *t = params->tensor[i];
         t->data = params->data + params->offset[i];
@@ -105,6 +101,23 @@ at_status at_params_allocate(at_params *params, bool training, at_error *err)
         t->needs_grad = training;
     }
     return ATT_OK;
+}
+
+at_status at_params_keep(at_params *params, unsigned wanted, at_error *err)
+{
+    float **const blocks[] = {&params->moment1, &params->moment2, &params->average};
+    for (unsigned i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        if ((wanted & 1u << i) && *blocks[i] == NULL) ATT_TRY(allocate_block(params, blocks[i], err));
+    return ATT_OK;
+}
+
+void at_params_swap_average(at_params *params)
+{
+    float *weights = params->data;
+    params->data = params->average;
+    params->average = weights;
+    for (int i = 0; i < params->count; i++) params->tensor[i]->data = params->data + params->offset[i];
+    at_params_changed(params);
 }
 
 static float draw_one(const at_init *init, uint64_t key, uint64_t index)

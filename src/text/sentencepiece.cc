@@ -25,6 +25,7 @@ void SetMinLogLevel(int level);
 
 struct at_spm {
     sentencepiece::SentencePieceProcessor processor;
+    bool unigram = false;
 };
 
 namespace
@@ -142,6 +143,8 @@ extern "C" at_status at_spm_open(at_spm **out, const void *bytes, size_t size, c
         if (!status.ok()) {
             return at_fail(err, ATT_INPUT, "%s: not a usable SentencePiece model: %s", name, status.error_message());
         }
+        std::vector<std::vector<int>> segmentations;
+        spm->unigram = spm->processor.NBestEncode("a", 2, &segmentations).ok(); /* other kinds refuse */
         *out = spm.release();
         return ATT_OK;
     });
@@ -185,6 +188,35 @@ extern "C" at_status at_spm_encode(const at_spm *spm, const char *text, size_t l
         if (!status.ok()) return at_fail(err, ATT_INPUT, "a text can't be tokenised: %s", status.error_message());
         return at_ids_add(ids, found.data(), found.size(), err);
     });
+}
+
+extern "C" bool at_spm_is_unigram(const at_spm *spm)
+{
+    return spm->unigram;
+}
+
+extern "C" at_status at_spm_choose(const at_spm *spm, const char *text, size_t len, int best,
+                                   at_choose_segmentation choose, void *arg, at_ids *ids, at_error *err)
+{
+    return guarded(err, "tokenizer", [&] {
+        const auto all = spm->processor.NBestEncodeAsImmutableProto({text, len}, best);
+        std::vector<double> log_probs;
+        for (size_t i = 0; i < all.nbests_size(); i++) log_probs.push_back(all.nbests(static_cast<int>(i)).score());
+        if (log_probs.empty()) return at_fail(err, ATT_INPUT, "a text has no segmentation");
+        const auto chosen = all.nbests(static_cast<int>(choose(arg, log_probs.data(), log_probs.size())));
+        for (const auto &piece : chosen.pieces())
+            if (at_ids_push(ids, static_cast<int32_t>(piece.id()), err) != ATT_OK) return ATT_MEMORY;
+        return ATT_OK;
+    });
+}
+
+extern "C" int32_t at_spm_find_part(const at_spm *spm, const char *piece, size_t len, float *score)
+{
+    const int id = spm->processor.PieceToId({piece, len});
+    const std::string &found = spm->processor.IdToPiece(id);
+    if (found.size() != len || std::memcmp(found.data(), piece, len) != 0) return -1;
+    *score = spm->processor.GetScore(id);
+    return id;
 }
 
 extern "C" at_status at_spm_decode(const at_spm *spm, const char *const *pieces, size_t count, at_buf *text,

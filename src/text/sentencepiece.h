@@ -41,6 +41,20 @@ at_status at_spm_encode(const at_spm *spm, const char *text, size_t len, at_ids 
 /* Appends the text of pieces; control pieces are skipped, a piece that the model lacks stands for itself. */
 at_status at_spm_decode(const at_spm *spm, const char *const *pieces, size_t count, at_buf *text, at_error *err);
 
+/* Whether the model ranks segmentations (unigram); a BPE model has one of each text. */
+bool at_spm_is_unigram(const at_spm *spm);
+/* Picks one of n segmentations by their log-probabilities, best first. */
+typedef size_t (*at_choose_segmentation)(void *arg, const double *log_probs, size_t n);
+/* Appends one of the `best` best segmentations of a text. */
+at_status at_spm_choose(const at_spm *spm, const char *text, size_t len, int best, at_choose_segmentation choose,
+                        void *arg, at_ids *ids, at_error *err);
+/* The id of a piece that need not end in NUL, and its score (a merge's rank in a BPE model, the higher the earlier); -1
+ * when the model lacks it. */
+int32_t at_spm_find_part(const at_spm *spm, const char *piece, size_t len, float *score);
+/* See at_tokenizer_resample (subword_sample.c). */
+at_status at_spm_resample(const at_spm *spm, const int32_t *ids, size_t count, const at_subword_sampling *how,
+                          uint64_t key, at_ids *out, at_error *err);
+
 /* Appends a model's bytes. The paths, sample size and seed of spec are not looked at. */
 at_status at_spm_train(const at_tokenizer_spec *spec, at_next_sentence next, void *arg, at_buf *model, at_error *err);
 

@@ -267,6 +267,14 @@ at_status at_tokenizer_encode(const at_tokenizer *tokenizer, const char *text, s
     return ATT_OK;
 }
 
+at_status at_tokenizer_resample(const at_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                                const at_subword_sampling *how, uint64_t key, at_ids *out, at_error *err)
+{
+    if (tokenizer->foreign.pieces != NULL)
+        return at_fail(err, ATT_UNSUPPORTED, "a tokenizer with a foreign vocabulary can't sample segmentations");
+    return at_spm_resample(tokenizer->spm, ids, count, how, key, out, err);
+}
+
 /* Control pieces that the model doesn't know as such. */
 static bool is_silent(const at_tokenizer *tokenizer, int32_t id, const char *piece)
 {

@@ -62,6 +62,18 @@ int32_t at_tokenizer_id(const at_tokenizer *tokenizer, const char *piece);
 /* Appends the ids of UTF-8 text; no begin or end token. With a foreign vocabulary that has pieces such as ">>deu<<"
  * (languages of a model with several), such a piece at the very start of the text is one token. */
 at_status at_tokenizer_encode(const at_tokenizer *tokenizer, const char *text, size_t len, at_ids *ids, at_error *err);
+/* How to draw segmentations. unigram models: one of the `best` most probable ones, with probability proportional to
+ * P^alpha (Kudo 2018, "Subword regularization", section 3.1; small alpha: more variety). BPE models: each merge is left
+ * out with probability alpha (Provilkov et al. 2020, "BPE-dropout"). */
+typedef struct at_subword_sampling {
+    double alpha;
+    int best;
+} at_subword_sampling;
+
+/* Appends another segmentation of the text of ids, drawn by `key` and nothing else. A text with unknown tokens, which
+ * can't be read back, keeps its ids. ATT_UNSUPPORTED: a foreign vocabulary. */
+at_status at_tokenizer_resample(const at_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                                const at_subword_sampling *how, uint64_t key, at_ids *out, at_error *err);
 /* Appends the text of ids; control tokens are skipped, the unknown token gives " ⁇ " as in SentencePiece. */
 at_status at_tokenizer_decode(const at_tokenizer *tokenizer, const int32_t *ids, size_t count, at_buf *text,
                               at_error *err);

@@ -55,6 +55,7 @@ static at_status make_model(at_model **out, const at_bench_train_options *o, int
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) ATT_TRY(set_number(m, numbers[i].name, numbers[i].value, err));
     ATT_TRY(at_option_set(at_option_find(m->arch->options, "norm"), m->config, "pre", "norm", err));
     ATT_TRY(at_model_build(m, true, err));
+    ATT_TRY(at_params_keep(&m->params, ATT_STATE_MOMENT1 | ATT_STATE_MOMENT2, err));
     return at_params_draw(&m->params, 1, err);
 }
 
@@ -64,8 +65,14 @@ static at_status one_step(at_ctx *ctx, at_model *m, at_batcher *batcher, int64_t
     at_params_clear_grad(p);
     ATT_TRY(at_accumulate(ctx, m, batcher, index, 1, (float)o->smoothing, at_rng_key(1, (uint64_t)index), sum, err));
     at_params_settle_grad(p);
-    const at_adam_args adam = {1e-4f, 0.9f, 0.98f, 1e-9f, index + 1, 1};
-    p->be->adam(p->be, p->data, p->moment1, p->moment2, p->grad, p->floats, &adam);
+    const at_optimize_args adam = {.optimizer = ATT_OPTIMIZER_ADAM,
+                                   .rate = 1e-4f,
+                                   .beta1 = 0.9f,
+                                   .beta2 = 0.98f,
+                                   .eps = 1e-9f,
+                                   .step = index + 1,
+                                   .gradient_scale = 1};
+    p->be->optimize(p->be, p->data, p->moment1, p->moment2, p->grad, p->floats, &adam);
     at_params_changed(p);
     return ATT_OK;
 }
@@ -100,8 +107,12 @@ static at_status timed_steps(at_model *m, at_batcher *batcher, const at_bench_tr
 static at_status bench_corpus(const at_corpus *corpus, const at_tokenizer *tokenizer, const at_bench_train_options *o, at_backend *be,
                               at_bench_train_result *r, at_error *err)
 {
-    const at_batcher_options options = {o->batch_tokens, ATT_BATCH_PADDED, 1, at_tokenizer_eos(tokenizer), at_tokenizer_bos(tokenizer),
-                                        at_tokenizer_eos(tokenizer), false};
+    const at_batcher_options options = {.batch_tokens = o->batch_tokens,
+                                        .measure = ATT_BATCH_PADDED,
+                                        .seed = 1,
+                                        .source_eos = at_tokenizer_eos(tokenizer),
+                                        .target_start = at_tokenizer_bos(tokenizer),
+                                        .target_eos = at_tokenizer_eos(tokenizer)};
     at_batcher *batcher = NULL;
     at_model *model = NULL;
     at_status status = at_batcher_new(&batcher, corpus, &options, err);

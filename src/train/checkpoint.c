@@ -15,22 +15,41 @@ typedef struct field {
 
 #define WHOLE(name) {#name, offsetof(at_progress, name), false}
 #define REAL(name) {#name, offsetof(at_progress, name), true}
-static const field fields[] = {WHOLE(step), WHOLE(adam_step), WHOLE(epoch), WHOLE(batch), WHOLE(skipped), WHOLE(skipped_in_a_row),
-                               WHOLE(validations), WHOLE(bad_validations), REAL(best_loss), WHOLE(best_step), REAL(loss), REAL(nll), REAL(norm),
-                               WHOLE(tokens), WHOLE(updates), WHOLE(text)};
+static const field fields[] = {WHOLE(step),
+                               WHOLE(adam_step),
+                               WHOLE(epoch),
+                               WHOLE(batch),
+                               WHOLE(skipped),
+                               WHOLE(skipped_in_a_row),
+                               WHOLE(validations),
+                               WHOLE(bad_validations),
+                               REAL(best_loss),
+                               REAL(best_bleu),
+                               REAL(best_chrf),
+                               WHOLE(best_step),
+                               WHOLE(validated_step),
+                               WHOLE(due),
+                               REAL(loss),
+                               REAL(nll),
+                               REAL(norm),
+                               WHOLE(tokens),
+                               WHOLE(updates),
+                               WHOLE(text)};
 enum { FIELDS = sizeof fields / sizeof *fields };
 
 /* No clock: the bytes of two equal runs are equal. Times are in the log. */
 static char *progress_json(const at_progress *p)
 {
     json_t *object = json_object();
+    int failed = 0;
     for (int i = 0; i < FIELDS; i++) {
         const char *at = (const char *)p + fields[i].offset;
-        json_object_set_new(object, fields[i].name, fields[i].real ? json_real(*(const double *)(const void *)at)
-                                                                    : json_integer(*(const int64_t *)(const void *)at));
+        failed |= json_object_set_new(object, fields[i].name,
+                                      fields[i].real ? json_real(*(const double *)(const void *)at)
+                                                     : json_integer(*(const int64_t *)(const void *)at));
     }
-    json_object_set_new(object, "finished", json_boolean(p->finished));
-    char *text = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(17));
+    failed |= json_object_set_new(object, "finished", json_boolean(p->finished));
+    char *text = failed ? NULL : json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(17));
     json_decref(object);
     return text;
 }
@@ -53,42 +72,71 @@ static at_status progress_parse(at_progress *p, const char *text, const char *pa
     return ATT_OK;
 }
 
-static const char *const moment_names[2] = {"adam.moment1", "adam.moment2"};
+enum { BLOCKS = 3, OPTIMIZERS = ATT_OPTIMIZER_SGD + 1 };
 
-/* Moments as two flat tensors with the layout of the parameter block. */
-at_status at_checkpoint_save(const at_bundle *bundle, const at_progress *progress, const char *path, at_error *err)
+/* Names of the blocks beside the weights, in the order of at_params_state. */
+static const char *const block_names[OPTIMIZERS][BLOCKS] = {
+    [ATT_OPTIMIZER_ADAM] = {"adam.moment1", "adam.moment2", "average.weights"},
+    [ATT_OPTIMIZER_ADAMW] = {"adam.moment1", "adam.moment2", "average.weights"},
+    [ATT_OPTIMIZER_RMSPROP] = {"rmsprop.moment1", "rmsprop.moment2", "average.weights"},
+    [ATT_OPTIMIZER_SGD] = {"sgd.moment1", NULL, "average.weights"}};
+
+static float *block_of(const at_params *p, int i)
 {
-    const at_params *p = &bundle->model->params;
+    return i == 0 ? p->moment1 : i == 1 ? p->moment2 : p->average;
+}
+
+/* The blocks that there are, copied to the host one behind the other; *count of them. */
+static at_status download_blocks(const at_params *p, at_optimizer optimizer, float **copy, at_stored_tensor *blocks,
+                                 size_t *count, at_error *err)
+{
     const size_t bytes = (size_t)p->floats * sizeof(float);
-    float *moments = malloc(2 * bytes);
-    char *text = progress_json(progress);
-    at_status status = ATT_OK;
-    if (moments == NULL || text == NULL)
-        status = at_fail_memory(err, 2 * bytes);
-    else {
-        p->be->download(p->be, moments, p->moment1, bytes);
-        p->be->download(p->be, moments + p->floats, p->moment2, bytes);
-        at_stored_tensor extra[2] = {0};
-        for (int i = 0; i < 2; i++)
-            extra[i] = (at_stored_tensor){moment_names[i], ATT_F32, 1, {p->floats}, moments + i * p->floats, bytes};
-        const at_metadata metadata = {"attend.progress", text};
-        status = at_bundle_save(bundle, path, NULL, extra, 2, &metadata, 1, err);
+    *count = 0;
+    *copy = malloc(BLOCKS * bytes);
+    if (*copy == NULL) return at_fail_memory(err, BLOCKS * bytes);
+    for (int i = 0; i < BLOCKS; i++) {
+        if (block_of(p, i) == NULL) continue;
+        float *to = *copy + (int64_t)*count * p->floats;
+        p->be->download(p->be, to, block_of(p, i), bytes);
+        blocks[(*count)++] = (at_stored_tensor){block_names[optimizer][i], ATT_F32, 1, {p->floats}, to, bytes};
     }
-    free(moments);
+    return ATT_OK;
+}
+
+at_status at_checkpoint_save(const at_bundle *bundle, const at_progress *progress, at_optimizer optimizer,
+                             const char *path, at_error *err)
+{
+    float *copy = NULL;
+    at_stored_tensor blocks[BLOCKS];
+    size_t count = 0;
+    char *text = progress_json(progress);
+    at_status status = text ? ATT_OK : at_fail_memory(err, sizeof *progress);
+    if (status == ATT_OK) status = download_blocks(&bundle->model->params, optimizer, &copy, blocks, &count, err);
+    if (status == ATT_OK) {
+        const at_metadata metadata = {"attend.progress", text};
+        status = at_bundle_save(bundle, path, NULL, blocks, count, &metadata, 1, err);
+    }
+    free(copy);
     free(text);
     return status;
 }
 
-static at_status load_moments(const at_safetensors *file, const at_params *p, at_error *err)
+static at_status load_block(const at_safetensors *file, at_params *p, const char *name, int i, at_error *err)
 {
-    float *const to[2] = {p->moment1, p->moment2};
-    for (int i = 0; i < 2; i++) {
-        const at_stored_tensor *t = at_safetensors_find(file, moment_names[i]);
-        if (t == NULL || t->dtype != ATT_F32 || t->rank != 1 || t->dim[0] != p->floats)
-            return at_fail(err, ATT_INPUT, "%s: the optimizer's moments are missing or of another shape; the file is no checkpoint of this model",
-                           at_safetensors_path(file));
-        p->be->upload(p->be, to[i], t->data, t->bytes);
-    }
+    const at_stored_tensor *t = name ? at_safetensors_find(file, name) : NULL;
+    if (t == NULL) return ATT_OK;
+    if (t->dtype != ATT_F32 || t->rank != 1 || t->dim[0] != p->floats)
+        return at_fail(err, ATT_INPUT, "%s: \"%s\" is of another shape; the file is no checkpoint of this model",
+                       at_safetensors_path(file), name);
+    ATT_TRY(at_params_keep(p, 1u << i, err));
+    p->be->upload(p->be, block_of(p, i), t->data, t->bytes);
+    return ATT_OK;
+}
+
+static at_status load_blocks(const at_safetensors *file, at_params *p, at_error *err)
+{
+    for (int optimizer = 0; optimizer < OPTIMIZERS; optimizer++)
+        for (int i = 0; i < BLOCKS; i++) ATT_TRY(load_block(file, p, block_names[optimizer][i], i, err));
     return ATT_OK;
 }
 
@@ -99,7 +147,7 @@ at_status at_checkpoint_open(at_bundle *bundle, at_progress *progress, const cha
     at_status status = progress_parse(progress, at_safetensors_metadata(stored.file, "attend.progress"), path, err);
     if (status == ATT_OK) status = at_bundle_make(bundle, &stored, path, be, true, err);
     if (status == ATT_OK) {
-        status = load_moments(stored.file, &bundle->model->params, err);
+        status = load_blocks(stored.file, &bundle->model->params, err);
         if (status != ATT_OK) at_bundle_free(bundle);
     }
     at_stored_model_close(&stored);

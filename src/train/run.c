@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "train/accumulate.h"
+#include "train/optimizer.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -221,8 +222,24 @@ static at_status configure(at_model **model, const at_bundle *bundle, const at_r
 
 static at_status build_and_draw(at_model *model, const at_run_spec *spec, at_error *err)
 {
+    at_params *params = &model->params;
     ATT_TRY(at_model_build(model, true, err));
-    return at_params_draw(&model->params, (uint64_t)spec->options->seed, err);
+    ATT_TRY(at_params_keep(params, at_optimizer_state(spec->options), err));
+    ATT_TRY(at_params_draw(params, (uint64_t)spec->options->seed, err));
+    at_optimizer_start(params);
+    return ATT_OK;
+}
+
+/* The recipe is the run's own, so a block that the checkpoint lacks was lost outside. */
+static at_status check_state(const at_params *params, const at_train_options *o, at_error *err)
+{
+    const unsigned has = (params->moment1 ? ATT_STATE_MOMENT1 : 0) | (params->moment2 ? ATT_STATE_MOMENT2 : 0) |
+                         (params->average ? ATT_STATE_AVERAGE : 0);
+    if ((at_optimizer_state(o) & ~has) == 0) return ATT_OK;
+    return at_fail(
+        err, ATT_INPUT,
+        "%s/last.safetensors lacks what the optimizer keeps beside the weights; take the checkpoint as it was written",
+        o->run);
 }
 
 static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o, const corpus_paths *paths, at_error *err)
@@ -235,11 +252,18 @@ static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const a
                    (long long)corpus->lines);
 }
 
-static at_status make_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus, const at_train_options *o, bool valid,
-                              at_error *err)
+/* sorted: for validation and planning. resampling: NULL: tokens as they are in the corpus. */
+static at_status make_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
+                              const at_train_options *o, bool sorted, const at_resampling *resampling, at_error *err)
 {
-    const at_batcher_options options = {o->batch_tokens, (at_batch_measure)o->batch_measure, (uint64_t)o->seed, bundle->tokens.eos,
-                                        bundle->tokens.target_start, bundle->tokens.eos, valid};
+    const at_batcher_options options = {.batch_tokens = o->batch_tokens,
+                                        .measure = (at_batch_measure)o->batch_measure,
+                                        .seed = (uint64_t)o->seed,
+                                        .source_eos = bundle->tokens.eos,
+                                        .target_start = bundle->tokens.target_start,
+                                        .target_eos = bundle->tokens.eos,
+                                        .sorted = sorted,
+                                        .resampling = resampling};
     return at_batcher_new(batcher, corpus, &options, err);
 }
 
@@ -248,6 +272,8 @@ typedef struct run {
     corpus_paths train_paths, valid_paths;
     at_bundle bundle;
     at_corpus train_corpus, valid_corpus;
+    at_valid_text valid_text;
+    at_resampling resampling;
     at_trainer trainer;
 } run;
 
@@ -258,6 +284,7 @@ static void run_free(run *r)
     at_batcher_free(r->trainer.valid);
     at_corpus_free(&r->train_corpus);
     at_corpus_free(&r->valid_corpus);
+    at_valid_text_free(&r->valid_text);
     at_bundle_free(&r->bundle);
     corpus_paths_free(&r->train_paths);
     corpus_paths_free(&r->valid_paths);
@@ -270,6 +297,11 @@ static at_status check_options(const at_run_spec *spec, at_error *err)
     if (o->source == NULL || o->target == NULL) return at_fail(err, ATT_OPTION, "no training text; give source and target");
     if ((o->valid_source == NULL) != (o->valid_target == NULL))
         return at_fail(err, ATT_OPTION, "valid-source and valid-target belong together; give both or none");
+    if (o->valid_source == NULL && o->best_metric != ATT_BEST_LOSS)
+        return at_fail(err, ATT_OPTION,
+                       "best-metric needs validation text; give valid-source and valid-target, or set it to loss");
+    if (o->momentum > 0 && o->optimizer != ATT_OPTIMIZER_SGD && o->optimizer != ATT_OPTIMIZER_RMSPROP)
+        return at_fail(err, ATT_OPTION, "momentum is for sgd and rmsprop; Adam's is beta1");
     if (o->valid_source == NULL && (o->patience > 0 || o->average > 0))
         return at_fail(err, ATT_OPTION, "patience and average need validation text; give valid-source and valid-target, or set both to 0");
     return ATT_OK;
@@ -291,7 +323,7 @@ static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, a
     if (status == ATT_OK) status = settle_recipe(spec, asked, err);
     if (r->trainer.continued || status != ATT_OK) {
         at_model_free(asked);
-        return status;
+        return status == ATT_OK ? check_state(&r->bundle.model->params, spec->options, err) : status;
     }
     r->bundle.model = asked;
     return build_and_draw(asked, spec, err);
@@ -321,11 +353,22 @@ static at_status settle_text(run *r, const char *folder, at_error *err)
 static at_status open_data(run *r, const at_train_options *o, at_error *err)
 {
     ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_paths, err));
-    ATT_TRY(make_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false, err));
+    r->resampling = (at_resampling){.source = r->bundle.source,
+                                    .target = r->bundle.target,
+                                    .how = {.alpha = o->sample_alpha, .best = (int)o->sample_best},
+                                    .seed = (uint64_t)o->seed,
+                                    .max_tokens = o->max_tokens};
+    ATT_TRY(make_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false,
+                         o->sample_alpha > 0 ? &r->resampling : NULL, err));
     r->trainer.pairs = r->train_corpus.count;
     if (o->valid_source != NULL) {
         ATT_TRY(read_corpus(&r->valid_corpus, &r->bundle, o, &r->valid_paths, err));
-        ATT_TRY(make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, err));
+        ATT_TRY(make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, NULL, err));
+    }
+    if (at_valid_text_wanted(o)) {
+        ATT_TRY(at_valid_text_read(&r->valid_text, &r->bundle, r->valid_paths.source.path, r->valid_paths.target.path,
+                                   r->valid_paths.source.count, o->valid_sentences, err));
+        r->trainer.valid_text = &r->valid_text;
     }
     return settle_text(r, o->run, err);
 }
@@ -363,7 +406,7 @@ static at_status plan_update(const run *r, const at_train_options *o, at_backend
     at_batcher *batcher = NULL;
     at_ctx ctx;
     at_loss sum;
-    ATT_TRY(make_batcher(&batcher, &r->bundle, &r->train_corpus, o, true, err));
+    ATT_TRY(make_batcher(&batcher, &r->bundle, &r->train_corpus, o, true, NULL, err));
     at_ctx_init(&ctx, be);
     at_status status = at_batcher_start(batcher, 0, &plan->batches, err);
     for (int64_t i = 0; i < plan->batches && status == ATT_OK; i++) {

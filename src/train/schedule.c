@@ -13,6 +13,8 @@ double at_schedule_rate(const at_train_options *o, int64_t step)
     case ATT_SCHEDULE_COSINE: return peak * (o->final_rate + (1 - o->final_rate) * 0.5 * (1 + cos(3.14159265358979323846 * done)));
     case ATT_SCHEDULE_LINEAR: return peak * (1 - (1 - o->final_rate) * done);
     case ATT_SCHEDULE_CONSTANT: return peak;
+    case ATT_SCHEDULE_EXPONENTIAL:
+        return peak * pow(o->gamma, s - warmup);
     }
     return peak;
 }

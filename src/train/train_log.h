@@ -1,12 +1,16 @@
-/* train.jsonl: one JSON object a line, appended and flushed as things happen. When a run is continued, lines of steps after the checkpoint
- * are dropped, so a curve has each step once.
+/* train.jsonl: one JSON object a line, appended and flushed as things happen. When a run is continued, lines of steps
+ * after the checkpoint are dropped, so a curve has each step once.
  *
- *   {"event": "step", "step", "epoch", "loss", "nll", "rate", "norm", "tokens_per_s", "seconds"}     means since the last line
- *   {"event": "validation", "step", "epoch", "loss", "nll", "perplexity", "improved", "seconds"}
- *   {"event": "skipped", "step", "lines": [..]}                                                      non-finite loss or gradient
- *   {"event": "average", "step", "models", "loss", "nll", "perplexity"}
+ *   {"event": "step", "step", "epoch", "loss", "nll", "rate", "norm", "tokens_per_s", "seconds"}     means since the
+ * last line
+ *   {"event": "validation", "step", "epoch", "loss", "nll", "perplexity", "improved", "seconds", "bleu", "chrf"}
+ *   {"event": "skipped", "step", "lines": [..]}                                                      non-finite loss or
+ * gradient
+ *   {"event": "average", "step", "models", "epoch", "loss", "nll", "perplexity", "improved", "seconds", "bleu", "chrf"}
  *   {"event": "end", "step", "why", "seconds", "skipped"}
- * loss and nll are nats a target token; loss is label-smoothed; seconds are of training, over continuations. */
+ * loss and nll are nats a target token; loss is label-smoothed; seconds are of training, over continuations. bleu and
+ * chrf (percent) are there when validation sentences are translated (options best-metric, valid-sentences); improved is
+ * by best-metric. With an average of the weights (ema) validation is of the average. */
 #ifndef ATT_TRAIN_TRAIN_LOG_H
 #define ATT_TRAIN_TRAIN_LOG_H
 

@@ -3,54 +3,115 @@
 #include <math.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "data/batcher.h"
+#include "text/metrics.h"
 #include "text/tokenizer.h"
 
 #define FIELD(name) offsetof(at_train_options, name)
 
 static const char *const subword_names[] = {"unigram", "bpe", NULL};
 static const char *const measure_names[] = {"padded", "packed", NULL};
-static const char *const schedule_names[] = {"inverse-sqrt", "cosine", "linear", "constant", NULL};
+static const char *const schedule_names[] = {"inverse-sqrt", "cosine", "linear", "constant", "exponential", NULL};
+static const char *const optimizer_names[] = {[ATT_OPTIMIZER_ADAM] = "adam",
+                                              [ATT_OPTIMIZER_ADAMW] = "adamw",
+                                              [ATT_OPTIMIZER_RMSPROP] = "rmsprop",
+                                              [ATT_OPTIMIZER_SGD] = "sgd",
+                                              NULL};
+static const char *const metric_names[] = {
+    [ATT_BEST_LOSS] = "loss", [ATT_BEST_BLEU] = "bleu", [ATT_BEST_CHRF] = "chrf", NULL};
+static const char *const tokenize_names[] = {
+    [ATT_TOKENIZE_13A] = "13a", [ATT_TOKENIZE_ZH] = "zh", [ATT_TOKENIZE_NONE] = "none", NULL};
 
 const at_option at_train_option_table[] = {
-    {"source", ATT_OPT_PATHS, FIELD(source), NULL, 0, 0, NULL, "source text for training, plain or .gz, one sentence a line; several files are read in turn", 's'},
+    {"source", ATT_OPT_PATHS, FIELD(source), NULL, 0, 0, NULL,
+     "source text for training, plain or .gz, one sentence a line; several files are read in turn", 's'},
     {"target", ATT_OPT_PATHS, FIELD(target), NULL, 0, 0, NULL, "target text, parallel to source line by line", 't'},
     {"valid-source", ATT_OPT_PATHS, FIELD(valid_source), NULL, 0, 0, NULL, "source text for validation", 0},
     {"valid-target", ATT_OPT_PATHS, FIELD(valid_target), NULL, 0, 0, NULL, "target text for validation", 0},
-    {"run", ATT_OPT_PATH, FIELD(run), NULL, 0, 0, NULL, "run folder: checkpoints, log, effective recipe; the same command again continues it", 'o'},
-    {"tokenizer", ATT_OPT_PATH, FIELD(tokenizer), NULL, 0, 0, NULL, "a SentencePiece model to use instead of training one", 0},
-    {"target-tokenizer", ATT_OPT_PATH, FIELD(target_tokenizer), NULL, 0, 0, NULL, "a SentencePiece model of the target's own", 0},
-    {"vocab-size", ATT_OPT_INT, FIELD(vocab_size), "8000", 8, 1e6, NULL, "pieces of the vocabulary (of the source's, when separate)", 0},
-    {"target-vocab-size", ATT_OPT_INT, FIELD(target_vocab_size), "0", 0, 1e6, NULL, "pieces of the target's vocabulary when separate; 0: as vocab-size", 0},
+    {"run", ATT_OPT_PATH, FIELD(run), NULL, 0, 0, NULL,
+     "run folder: checkpoints, log, effective recipe; the same command again continues it", 'o'},
+    {"tokenizer", ATT_OPT_PATH, FIELD(tokenizer), NULL, 0, 0, NULL,
+     "a SentencePiece model to use instead of training one", 0},
+    {"target-tokenizer", ATT_OPT_PATH, FIELD(target_tokenizer), NULL, 0, 0, NULL,
+     "a SentencePiece model of the target's own", 0},
+    {"vocab-size", ATT_OPT_INT, FIELD(vocab_size), "8000", 8, 1e6, NULL,
+     "pieces of the vocabulary (of the source's, when separate)", 0},
+    {"target-vocab-size", ATT_OPT_INT, FIELD(target_vocab_size), "0", 0, 1e6, NULL,
+     "pieces of the target's vocabulary when separate; 0: as vocab-size", 0},
     {"shared-vocab", ATT_OPT_BOOL, FIELD(shared_vocab), "true", 0, 0, NULL, "one vocabulary, trained on both sides", 0},
     {"subword", ATT_OPT_CHOICE, FIELD(subword), "unigram", 0, 0, subword_names, "kind of SentencePiece model", 0},
-    {"character-coverage", ATT_OPT_REAL, FIELD(character_coverage), "1", 0.9, 1, NULL, "share of characters that get pieces; 0.9995 for Chinese and Japanese", 0},
-    {"byte-fallback", ATT_OPT_BOOL, FIELD(byte_fallback), "false", 0, 0, NULL, "unseen characters become bytes instead of the unknown piece", 0},
-    {"max-tokens", ATT_OPT_INT, FIELD(max_tokens), "256", 1, 1e7, NULL, "pairs with a longer side (in pieces) are skipped", 0},
-    {"max-ratio", ATT_OPT_REAL, FIELD(max_ratio), "9", 0, 1e6, NULL, "pairs whose sides differ by more than this factor are skipped; 0: none", 0},
+    {"character-coverage", ATT_OPT_REAL, FIELD(character_coverage), "1", 0.9, 1, NULL,
+     "share of characters that get pieces; 0.9995 for Chinese and Japanese", 0},
+    {"byte-fallback", ATT_OPT_BOOL, FIELD(byte_fallback), "false", 0, 0, NULL,
+     "unseen characters become bytes instead of the unknown piece", 0},
+    {"max-tokens", ATT_OPT_INT, FIELD(max_tokens), "256", 1, 1e7, NULL,
+     "pairs with a longer side (in pieces) are skipped", 0},
+    {"max-ratio", ATT_OPT_REAL, FIELD(max_ratio), "9", 0, 1e6, NULL,
+     "pairs whose sides differ by more than this factor are skipped; 0: none", 0},
+    {"sample-alpha", ATT_OPT_REAL, FIELD(sample_alpha), "0", 0, 1, NULL,
+     "subword sampling: other pieces for the same text each epoch; unigram: exponent on their probability (0.2), bpe: "
+     "share of merges left out (0.1); 0: off",
+     0},
+    {"sample-best", ATT_OPT_INT, FIELD(sample_best), "16", 2, 1024, NULL,
+     "unigram: sample among so many best segmentations", 0},
     {"batch-tokens", ATT_OPT_INT, FIELD(batch_tokens), "4096", 1, 1e9, NULL, "tokens of a batch", 0},
     {"batch-measure", ATT_OPT_CHOICE, FIELD(batch_measure), "padded", 0, 0, measure_names,
-     "how a batch's tokens are counted: pairs times longest side (padded, what other toolkits count) or real tokens (packed)", 0},
+     "how a batch's tokens are counted: pairs times longest side (padded, what other toolkits count) or real tokens "
+     "(packed)",
+     0},
     {"accumulate", ATT_OPT_INT, FIELD(accumulate), "1", 1, 100000, NULL, "batches an update", 0},
     {"steps", ATT_OPT_INT, FIELD(steps), "100000", 1, 1e12, NULL, "updates at most", 0},
     {"epochs", ATT_OPT_INT, FIELD(epochs), "0", 0, 1e9, NULL, "epochs at most; 0: no limit", 0},
-    {"minutes", ATT_OPT_REAL, FIELD(minutes), "0", 0, INFINITY, NULL, "minutes of training at most, counted over continuations; 0: no limit", 0},
+    {"minutes", ATT_OPT_REAL, FIELD(minutes), "0", 0, INFINITY, NULL,
+     "minutes of training at most, counted over continuations; 0: no limit", 0},
     {"learning-rate", ATT_OPT_REAL, FIELD(learning_rate), "0.0005", 0, 100, NULL, "highest learning rate", 0},
-    {"schedule", ATT_OPT_CHOICE, FIELD(schedule), "inverse-sqrt", 0, 0, schedule_names, "after the warm-up: rate sqrt(warmup/step), or cosine or straight line to final-rate at the last step, or constant", 0},
+    {"schedule", ATT_OPT_CHOICE, FIELD(schedule), "inverse-sqrt", 0, 0, schedule_names,
+     "after the warm-up: rate sqrt(warmup/step), or cosine or straight line to final-rate at the last step, or "
+     "constant, or times gamma each update (exponential)",
+     0},
     {"warmup", ATT_OPT_INT, FIELD(warmup), "4000", 0, 1e9, NULL, "updates over which the rate rises from 0", 0},
-    {"final-rate", ATT_OPT_REAL, FIELD(final_rate), "0", 0, 1, NULL, "rate at the last step as a share of the highest (cosine, linear)", 0},
+    {"final-rate", ATT_OPT_REAL, FIELD(final_rate), "0", 0, 1, NULL,
+     "rate at the last step as a share of the highest (cosine, linear)", 0},
+    {"gamma", ATT_OPT_REAL, FIELD(gamma), "0.9999", 0, 1, NULL,
+     "factor on the rate of each update after the warm-up (exponential)", 0},
+    {"optimizer", ATT_OPT_CHOICE, FIELD(optimizer), "adam", 0, 0, optimizer_names, "rule of the updates", 0},
     {"beta1", ATT_OPT_REAL, FIELD(beta1), "0.9", 0, 0.999999, NULL, "Adam's decay of the first moment", 0},
-    {"beta2", ATT_OPT_REAL, FIELD(beta2), "0.98", 0, 0.9999999, NULL, "Adam's decay of the second moment", 0},
-    {"eps", ATT_OPT_REAL, FIELD(eps), "1e-9", 0, 1, NULL, "Adam's epsilon", 0},
+    {"beta2", ATT_OPT_REAL, FIELD(beta2), "0.98", 0, 0.9999999, NULL, "decay of the second moment (Adam, RMSProp)", 0},
+    {"eps", ATT_OPT_REAL, FIELD(eps), "1e-9", 0, 1, NULL,
+     "epsilon beside the root of the second moment (Adam, RMSProp)", 0},
+    {"momentum", ATT_OPT_REAL, FIELD(momentum), "0", 0, 0.999999, NULL, "momentum of SGD and RMSProp; 0: none", 0},
+    {"weight-decay", ATT_OPT_REAL, FIELD(weight_decay), "0", 0, 100, NULL,
+     "weight decay; adamw: decoupled (times the rate, off the weight), others: L2 (times the weight, added to the "
+     "gradient); never on biases and norms",
+     0},
+    {"ema", ATT_OPT_REAL, FIELD(ema), "0", 0, 0.9999999, NULL,
+     "decay of the exponential moving average of the weights, which is validated and saved in the weights' place; 0: "
+     "off",
+     0},
     {"clip", ATT_OPT_REAL, FIELD(clip), "0", 0, INFINITY, NULL, "largest norm of the gradient; 0: no clipping", 0},
     {"smoothing", ATT_OPT_REAL, FIELD(smoothing), "0.1", 0, 0.99, NULL, "label smoothing over the whole vocabulary", 0},
     {"seed", ATT_OPT_INT, FIELD(seed), "1", 0, 9e15, NULL, "seed of initial weights, dropout and order of data", 0},
-    {"validate-every", ATT_OPT_INT, FIELD(validate_every), "0", 0, 1e9, NULL, "updates between validations; 0: each epoch", 0},
-    {"patience", ATT_OPT_INT, FIELD(patience), "0", 0, 1e6, NULL, "stop after so many validations without a better loss; 0: never", 0},
+    {"validate-every", ATT_OPT_INT, FIELD(validate_every), "0", 0, 1e9, NULL,
+     "updates between validations; 0: each epoch", 0},
+    {"best-metric", ATT_OPT_CHOICE, FIELD(best_metric), "loss", 0, 0, metric_names,
+     "what decides which validation is the best one, and early stopping", 0},
+    {"valid-sentences", ATT_OPT_INT, FIELD(valid_sentences), "0", 0, 1e9, NULL,
+     "validation sentences to translate and score with BLEU and chrF at each validation; 0: none, or all of them with "
+     "best-metric bleu or chrf",
+     0},
+    {"valid-beam", ATT_OPT_INT, FIELD(valid_beam), "1", 1, 1000, NULL, "beam of these translations", 0},
+    {"valid-tokenize", ATT_OPT_CHOICE, FIELD(valid_tokenize), "13a", 0, 0, tokenize_names, "tokenisation of their BLEU",
+     0},
+    {"patience", ATT_OPT_INT, FIELD(patience), "0", 0, 1e6, NULL,
+     "stop after so many validations without a better one (best-metric); 0: never", 0},
     {"keep", ATT_OPT_INT, FIELD(keep), "1", 0, 1e6, NULL, "models of the last validations to keep", 0},
-    {"average", ATT_OPT_INT, FIELD(average), "0", 0, 1000, NULL, "at the end, write the mean of the last so many validations' models; 0: none", 0},
-    {"save-minutes", ATT_OPT_REAL, FIELD(save_minutes), "5", 0.01, 1e6, NULL, "minutes between checkpoints within an epoch", 0},
-    {"show", ATT_OPT_TEXT, FIELD(show), NULL, 0, 0, NULL, "sentences (one a line) to translate while training, to watch it learn", 0},
+    {"average", ATT_OPT_INT, FIELD(average), "0", 0, 1000, NULL,
+     "at the end, write the mean of the last so many validations' models; 0: none", 0},
+    {"save-minutes", ATT_OPT_REAL, FIELD(save_minutes), "5", 0.01, 1e6, NULL,
+     "minutes between checkpoints within an epoch", 0},
+    {"show", ATT_OPT_TEXT, FIELD(show), NULL, 0, 0, NULL,
+     "sentences (one a line) to translate while training, to watch it learn", 0},
     {"show-seconds", ATT_OPT_REAL, FIELD(show_seconds), "60", 1, 1e6, NULL, "seconds between these translations", 0},
     {"log-every", ATT_OPT_INT, FIELD(log_every), "50", 1, 1e9, NULL, "updates between lines of the log", 0},
     {"threads", ATT_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "threads; 0: one a core", 0},

@@ -10,8 +10,12 @@ typedef enum at_schedule_kind {
     ATT_SCHEDULE_INVERSE_SQRT,
     ATT_SCHEDULE_COSINE,
     ATT_SCHEDULE_LINEAR,
-    ATT_SCHEDULE_CONSTANT
+    ATT_SCHEDULE_CONSTANT,
+    ATT_SCHEDULE_EXPONENTIAL
 } at_schedule_kind;
+
+/* What makes a validation the best one. */
+typedef enum at_best_metric { ATT_BEST_LOSS, ATT_BEST_BLEU, ATT_BEST_CHRF } at_best_metric;
 
 typedef struct at_train_options {
     /* data */
@@ -22,16 +26,22 @@ typedef struct at_train_options {
     bool shared_vocab, byte_fallback;
     double character_coverage, max_ratio;
     int64_t max_tokens;
+    double sample_alpha; /* subword sampling, see data/resample.h */
+    int64_t sample_best;
     /* batches */
     int64_t batch_tokens, accumulate;
     int batch_measure; /* at_batch_measure */
     /* optimisation */
-    int schedule; /* at_schedule_kind */
-    double learning_rate, final_rate, beta1, beta2, eps, clip, smoothing;
+    int optimizer; /* at_optimizer */
+    int schedule;  /* at_schedule_kind */
+    double learning_rate, final_rate, gamma, beta1, beta2, eps, momentum, weight_decay, clip, smoothing, ema;
     int64_t warmup, steps, epochs, seed;
     double minutes;
     /* validation, stopping, files */
     int64_t validate_every, patience, keep, average;
+    int best_metric;    /* at_best_metric */
+    int valid_tokenize; /* at_bleu_tokenize */
+    int64_t valid_sentences, valid_beam;
     double save_minutes;
     char *run;
     /* what is shown */

@@ -1,14 +1,16 @@
 /* The training loop: updates, validation, checkpoints, early stopping, the mean of the last models.
  *
  *   run/recipe.yaml          the effective options
- *   run/train.jsonl          one JSON object a line, see log.h
+ *   run/train.jsonl          one JSON object a line, see train_log.h
  *   run/last.safetensors     checkpoint: continue from here
- *   run/best.safetensors     the model to use: lowest validation loss, or the mean of the last ones when that is better
- *   run/model-<step>.safetensors   models of the last validations (options keep, average)
+ *   run/best.safetensors     the model to use: the best validation (option best-metric), or the mean of the last ones
+ * when better run/model-<step>.safetensors   models of the last validations (options keep, average)
  *   run/average.safetensors  their mean, at the end (option average)
  *
- * Each file is written whole or not at all; a run killed at any instant continues from last.safetensors and ends in the same
- * bytes. */
+ * With an average of the weights (option ema) all model files hold it; the checkpoint holds both.
+ *
+ * Each file is written whole or not at all; a run killed at any instant continues from last.safetensors and ends in the
+ * same bytes. */
 #ifndef ATT_TRAIN_TRAINER_H
 #define ATT_TRAIN_TRAINER_H
 
@@ -19,6 +21,7 @@
 #include "train/checkpoint.h"
 #include "train/train_log.h"
 #include "train/train_options.h"
+#include "train/valid_text.h"
 
 /* What the loop works on; made by run.c. */
 typedef struct at_trainer {
@@ -27,6 +30,7 @@ typedef struct at_trainer {
     at_bundle *bundle;
     at_progress progress;
     at_batcher *train, *valid; /* valid NULL: no validation */
+    const at_valid_text *valid_text; /* to translate at each validation; NULL: none */
     at_train_log *log;
     int64_t pairs;
     double seconds_before; /* of training, before this continuation */
