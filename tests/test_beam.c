@@ -24,8 +24,12 @@ typedef struct toy {
 
 static at_beam_rules rules_of(int64_t beam, double alpha, int penalty, bool early, bool final_eos)
 {
-    return (at_beam_rules){beam,  alpha, penalty,
-                           early, 0,     {.target_start = 1, .eos = EOS, .pad = PAD, .final_eos = final_eos}};
+    return (at_beam_rules){.beam = beam,
+                           .alpha = alpha,
+                           .penalty = penalty,
+                           .early_stop = early,
+                           .tokens = {.target_start = 1, .eos = EOS, .pad = PAD, .final_eos = final_eos},
+                           .n_best = 1};
 }
 
 /* Log-probabilities after a prefix, one row of VOCAB. */
@@ -84,7 +88,7 @@ static int run(at_beam *beam, const toy *models)
             toy_row(&models[step.source_of[i]], prefix[step.slot[i]] + 1, step.length[i], row);
             best_of(row, k, ids + i * k, log_probs + i * k);
         }
-        assert_int_equal(at_beam_advance(beam, ids, log_probs, k, NULL), ATT_OK);
+        assert_int_equal(at_beam_advance(beam, ids, log_probs, k, NULL, NULL), ATT_OK);
     }
     return steps;
 }
@@ -93,9 +97,11 @@ static int decode(const at_beam_rules *rules, const toy *models, const int64_t *
                   at_hypothesis *best)
 {
     at_beam *beam;
-    assert_int_equal(at_beam_new(&beam, rules, limits, sentences, NULL), ATT_OK);
+    at_beam_sentence given[16] = {{0}};
+    for (int64_t i = 0; i < sentences; i++) given[i].limit = limits[i];
+    assert_int_equal(at_beam_new(&beam, rules, given, sentences, NULL), ATT_OK);
     const int steps = run(beam, models);
-    for (int64_t i = 0; i < sentences; i++) assert_int_equal(at_beam_best(beam, i, &best[i], NULL), ATT_OK);
+    for (int64_t i = 0; i < sentences; i++) assert_int_equal(at_beam_best(beam, i, false, &best[i], NULL), ATT_OK);
     at_beam_free(beam);
     return steps;
 }
@@ -123,7 +129,7 @@ static void expect_consistent(const at_hypothesis *h, const toy *model, const at
     assert_true(fabs(h->log_prob - log_prob) < 1e-9);
     assert_true(h->score == at_beam_score(rules, h->log_prob, length));
     for (int64_t i = 0; i < h->count; i++) assert_true(h->ids[i] != PAD && h->ids[i] != EOS);
-    assert_int_equal(h->looped, at_tail_loops(h->ids, h->count));
+    assert_int_equal(h->looped, at_loops(h->ids, h->count));
 }
 
 /* The best score of all outputs that begin with the prefix. */
@@ -325,14 +331,14 @@ static void forced_end_at_limit_one(void **state)
 static void no_candidate_is_an_error(void **state)
 {
     (void)state;
-    const int64_t limits[] = {5, 5};
+    const at_beam_sentence given[] = {{.limit = 5}, {.limit = 5}};
     const at_beam_rules rules = rules_of(2, 1, ATT_PENALTY_POWER, false, false);
     const int32_t ids[] = {3, 4, -1, -1};
     const float log_probs[] = {-1, -2, -INFINITY, -INFINITY};
     at_error err;
     at_beam *beam;
-    assert_int_equal(at_beam_new(&beam, &rules, limits, 2, NULL), ATT_OK);
-    assert_int_equal(at_beam_advance(beam, ids, log_probs, 2, &err), ATT_INPUT);
+    assert_int_equal(at_beam_new(&beam, &rules, given, 2, NULL), ATT_OK);
+    assert_int_equal(at_beam_advance(beam, ids, log_probs, 2, NULL, &err), ATT_INPUT);
     assert_non_null(strstr(err.text, "damaged"));
     at_beam_free(beam);
 }
