@@ -562,7 +562,8 @@ static void forced_prefixes_continue(void **state)
     be->free(be);
 }
 
-static const at_search_options drawing = {.max_length = 12, .sample = true, .n_best = 3, .sampling = {.temperature = 1}};
+static const at_search_options drawing = {
+    .max_length = 12, .sample = true, .n_best = 3, .sampling = {.temperature = 1}};
 
 /* A draw depends on the sentence's key and the sample's number: not on the batch, nor on threads. */
 static void samples_follow_their_key(void **state)
@@ -621,8 +622,9 @@ static void narrow_sampling_is_greedy(void **state)
         free_all(drawn, COUNT);
     }
     options.sampling.temperature = 0;
-    assert_int_equal(at_search_all(models, 1, &(at_search_input){.source = s.packed, .key = key}, &options, drawn, NULL),
-                     ATT_OPTION);
+    assert_int_equal(
+        at_search_all(models, 1, &(at_search_input){.source = s.packed, .key = key}, &options, drawn, NULL),
+        ATT_OPTION);
     free_all(greedy, COUNT);
     at_bundle_free(&bundle);
     be->free(be);
@@ -723,7 +725,8 @@ static void guards_unloop(void **state)
     at_backend *be = cpu(1);
     at_bundle bundle = small_model(be, VOCAB, 0, 42);
     set_bias(&bundle, 7, 6);
-    const int64_t offset[COUNT + 1] = {0, 2, 5, 17, 29}; /* a number, a name in brackets, twelve times one word, commas */
+    const int64_t offset[COUNT + 1] = {0, 2, 5, 17,
+                                       29}; /* a number, a name in brackets, twelve times one word, commas */
     int32_t ids[29] = {4, EOS, 5, 6, EOS};
     for (int i = 5; i < 16; i++) ids[i] = 9;
     for (int i = 17; i < 28; i++) ids[i] = (int32_t)(10 + i % 2);
