@@ -1,23 +1,9 @@
 /* Lines in, lines out: order, batches, windows, empty and broken lines, messages, cancelling. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tiny_translator.h"
 
-#include <cmocka.h>
-
-#include "base/rng.h"
 #include "infer/paragraphs.h"
-#include "model/transformer.h"
-#include "nn/positions.h"
 
 enum { COUNT = 40 };
-
-static const char *const words[] = {"haus", "garten", "baum", "katze", "hund", "rot", "blau", "gross"};
 
 typedef struct fixture {
     at_backend *be;
@@ -26,56 +12,6 @@ typedef struct fixture {
     at_line lines[COUNT];
 } fixture;
 
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
-
-static at_tokenizer *train_tokenizer(void)
-{
-    char path[] = "/tmp/attend-translate-XXXXXX";
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    FILE *out = fdopen(fd, "w");
-    for (uint64_t i = 0; i < 300; i++) {
-        for (uint64_t k = 0; k < 6; k++) fprintf(out, "%s ", words[at_rng_below(i, k, 8)]);
-        fputc('\n', out);
-    }
-    assert_int_equal(fclose(out), 0);
-    const char *const paths = path;
-    const at_tokenizer_spec spec = {
-        .paths = &paths, .path_count = 1, .vocab_size = 50, .model = ATT_SUBWORD_UNIGRAM, .character_coverage = 1};
-    at_buf model = {0};
-    at_error err;
-    at_tokenizer *tokenizer = NULL;
-    must(at_tokenizer_train(&spec, &model, &err), &err);
-    must(at_tokenizer_open(&tokenizer, model.data, model.len, "test", &err), &err);
-    at_buf_free(&model);
-    unlink(path);
-    return tokenizer;
-}
-
-static void make_model(at_bundle *bundle, at_backend *be, int64_t max_positions)
-{
-    at_error err;
-    must(at_model_new(&bundle->model, at_arch_find("transformer"), be, &err), &err);
-    at_transformer_config *c = bundle->model->config;
-    c->source_vocab = c->target_vocab = at_tokenizer_size(bundle->source);
-    c->encoder_layers = c->decoder_layers = 1;
-    c->width = 16;
-    c->heads = 2;
-    c->ffn = 24;
-    if (max_positions > 0) {
-        c->positions = ATT_POSITIONS_LEARNED;
-        c->max_positions = max_positions;
-    }
-    must(at_model_build(bundle->model, false, &err), &err);
-    must(at_params_draw(&bundle->model->params, 21, &err), &err);
-    const at_tokenizer *t = bundle->source;
-    bundle->tokens =
-        (at_stored_tokens){.target_start = at_tokenizer_bos(t), .eos = at_tokenizer_eos(t), .pad = at_tokenizer_pad(t)};
-}
-
 /* Lines of 1 to 9 words; every seventh is empty, every eleventh white space. */
 static void write_lines(fixture *f)
 {
@@ -83,7 +19,7 @@ static void write_lines(fixture *f)
         char *text = f->texts[i];
         if (i % 11 == 5) strcpy(text, " \t ");
         for (uint64_t k = 0; i % 7 != 3 && i % 11 != 5 && k <= at_rng_below(1, i, 9); k++)
-            sprintf(text + strlen(text), "%s%s", k ? " " : "", words[at_rng_below(2 + i, k, 8)]);
+            sprintf(text + strlen(text), "%s%s", k ? " " : "", tiny_words[at_rng_below(2 + i, k, 8)]);
         f->lines[i] = (at_line){text, strlen(text)};
     }
 }
@@ -93,8 +29,7 @@ static int make_fixture(void **state)
     fixture *f = calloc(1, sizeof *f);
     at_error err;
     must(at_cpu_backend_new(&f->be, 2, NULL, &err), &err);
-    f->bundle.source = f->bundle.target = train_tokenizer();
-    make_model(&f->bundle, f->be, 0);
+    tiny_bundle(&f->bundle, f->be, 9, 21, 0);
     write_lines(f);
     *state = f;
     return 0;
@@ -303,7 +238,7 @@ static void long_lines_are_named(void **state)
     at_error err;
     at_ids ids = {0};
     must(at_tokenizer_encode(bundle.source, "haus haus haus", 14, &ids, &err), &err);
-    make_model(&bundle, f->be, (int64_t)ids.len + 1);
+    tiny_model(&bundle, f->be, 21, (int64_t)ids.len + 1);
     const at_line lines[] = {{"haus", 4}, {"haus haus haus", 14}, {"haus haus haus haus", 19}};
     at_translate_options options = plain;
     options.first_line = 101;
@@ -431,7 +366,7 @@ static void long_sentences_are_cut(void **state)
     const at_line line = {text, strlen(text)};
     at_translation out;
     at_error err;
-    make_model(&bundle, f->be, 12);
+    tiny_model(&bundle, f->be, 21, 12);
     assert_int_equal(at_translate_lines(&bundle, &line, 1, &plain, &out, &err), ATT_INPUT);
     must(at_translate_paragraphs(&bundle, &line, 1, &plain, &out, &err), &err);
     assert_true(out.sentences > 3);
@@ -456,7 +391,7 @@ static void bad_lines_are_flagged(void **state)
     at_line lines[BAD];
     at_translation with[BAD], without[BAD];
     at_error err;
-    make_model(&bundle, f->be, 0);
+    tiny_model(&bundle, f->be, 21, 0);
     at_params *params = &bundle.model->params;
     at_tensor *table = at_params_find(params, "embedding");
     const int64_t id = at_tokenizer_id(bundle.target, "\xE2\x96\x81haus"), width = at_tensor_width(table);

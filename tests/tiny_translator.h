@@ -52,13 +52,10 @@ static inline at_tokenizer *tiny_tokenizer(uint64_t seed)
     return tokenizer;
 }
 
-/* max_positions 0: sinusoids. */
-static inline void tiny_bundle(at_bundle *bundle, at_backend *be, uint64_t vocabulary, uint64_t weights,
-                               int64_t max_positions)
+/* A model for the bundle's tokenizer. max_positions 0: sinusoids, else learned. */
+static inline void tiny_model(at_bundle *bundle, at_backend *be, uint64_t weights, int64_t max_positions)
 {
     at_error err;
-    *bundle = (at_bundle){0};
-    bundle->source = bundle->target = tiny_tokenizer(vocabulary);
     must(at_model_new(&bundle->model, at_arch_find("transformer"), be, &err), &err);
     at_transformer_config *c = bundle->model->config;
     c->source_vocab = c->target_vocab = at_tokenizer_size(bundle->source);
@@ -75,6 +72,14 @@ static inline void tiny_bundle(at_bundle *bundle, at_backend *be, uint64_t vocab
     const at_tokenizer *t = bundle->source;
     bundle->tokens =
         (at_stored_tokens){.target_start = at_tokenizer_bos(t), .eos = at_tokenizer_eos(t), .pad = at_tokenizer_pad(t)};
+}
+
+static inline void tiny_bundle(at_bundle *bundle, at_backend *be, uint64_t vocabulary, uint64_t weights,
+                               int64_t max_positions)
+{
+    *bundle = (at_bundle){0};
+    bundle->source = bundle->target = tiny_tokenizer(vocabulary);
+    tiny_model(bundle, be, weights, max_positions);
 }
 
 /* Writes one to a new file, whose name replaces the X of path. */

@@ -12,8 +12,6 @@
 
 #include "base/arena.h"
 
-enum { LONGEST_PERIOD = 8, LOOP_PERIODS = 3, LOOP_TOKENS = 8, LOOP_TAIL = LONGEST_PERIOD * LOOP_PERIODS };
-
 typedef struct node {
     int32_t id;
     int32_t parent; /* -1: the first token */
@@ -85,36 +83,6 @@ double at_beam_score(const at_beam_rules *rules, double log_prob, int64_t length
     return log_prob / pow(base, rules->alpha);
 }
 
-bool at_tail_loops(const int32_t *ids, int64_t count)
-{
-    for (int64_t period = 1; period <= LONGEST_PERIOD; period++) {
-        const int64_t wanted = period * LOOP_PERIODS > LOOP_TOKENS ? period * LOOP_PERIODS : LOOP_TOKENS;
-        int64_t covered = period;
-        while (covered < count && covered < wanted && ids[count - 1 - covered] == ids[count - 1 - covered + period])
-            covered++;
-        if (covered >= wanted) return true;
-    }
-    return false;
-}
-
-int64_t at_repetitions(const int32_t *ids, int64_t count, int64_t least)
-{
-    int64_t most = 0;
-    for (int64_t period = 1; period <= LONGEST_PERIOD; period++) {
-        int64_t covered = period;
-        for (int64_t i = period; i < count; i++) {
-            covered = ids[i] == ids[i - period] ? covered + 1 : period;
-            if (covered >= least && covered / period > most) most = covered / period;
-        }
-    }
-    return most >= LOOP_PERIODS ? most : 0;
-}
-
-bool at_loops(const int32_t *ids, int64_t count)
-{
-    return at_repetitions(ids, count, LOOP_TOKENS) > 0;
-}
-
 static int64_t count_tokens(const at_beam *beam, int32_t last)
 {
     int64_t count = 0;
@@ -130,8 +98,8 @@ static void write_tail(const at_beam *beam, int32_t last, int32_t *ids, int64_t 
 
 static bool loops(const at_beam *beam, int32_t last)
 {
-    int32_t tail[LOOP_TAIL];
-    const int64_t all = count_tokens(beam, last), count = all < LOOP_TAIL ? all : LOOP_TAIL;
+    int32_t tail[ATT_LOOP_TAIL];
+    const int64_t all = count_tokens(beam, last), count = all < ATT_LOOP_TAIL ? all : ATT_LOOP_TAIL;
     write_tail(beam, last, tail, count);
     return at_tail_loops(tail, count);
 }

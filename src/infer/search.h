@@ -81,6 +81,7 @@ void at_hypothesis_free(at_hypothesis *hypothesis); /* empties it; freeing twice
 int64_t at_repetitions(const int32_t *ids, int64_t count, int64_t least);
 /* Whether the ids hold a loop: an n-gram (n 1..8) repeated so often that it fills at least 3 periods and 8 tokens; and
  * whether they end in one. */
+enum { ATT_LOOP_TAIL = 24 }; /* the last so many ids decide the latter */
 bool at_loops(const int32_t *ids, int64_t count);
 bool at_tail_loops(const int32_t *ids, int64_t count);
 
