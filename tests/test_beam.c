@@ -24,8 +24,12 @@ typedef struct toy {
 
 static at_beam_rules rules_of(int64_t beam, double alpha, int penalty, bool early, bool final_eos)
 {
-    return (at_beam_rules){beam,  alpha, penalty,
-                           early, 0,     {.target_start = 1, .eos = EOS, .pad = PAD, .final_eos = final_eos}};
+    return (at_beam_rules){.beam = beam,
+                           .alpha = alpha,
+                           .penalty = penalty,
+                           .early_stop = early,
+                           .tokens = {.target_start = 1, .eos = EOS, .pad = PAD, .final_eos = final_eos},
+                           .n_best = 1};
 }
 
 /* Log-probabilities after a prefix, one row of VOCAB. */
@@ -84,7 +88,7 @@ static int run(at_beam *beam, const toy *models)
             toy_row(&models[step.source_of[i]], prefix[step.slot[i]] + 1, step.length[i], row);
             best_of(row, k, ids + i * k, log_probs + i * k);
         }
-        assert_int_equal(at_beam_advance(beam, ids, log_probs, k, NULL), ATT_OK);
+        assert_int_equal(at_beam_advance(beam, ids, log_probs, k, NULL, NULL), ATT_OK);
     }
     return steps;
 }
@@ -93,9 +97,11 @@ static int decode(const at_beam_rules *rules, const toy *models, const int64_t *
                   at_hypothesis *best)
 {
     at_beam *beam;
-    assert_int_equal(at_beam_new(&beam, rules, limits, sentences, NULL), ATT_OK);
+    at_beam_sentence given[16] = {{0}};
+    for (int64_t i = 0; i < sentences; i++) given[i].limit = limits[i];
+    assert_int_equal(at_beam_new(&beam, rules, given, sentences, NULL), ATT_OK);
     const int steps = run(beam, models);
-    for (int64_t i = 0; i < sentences; i++) assert_int_equal(at_beam_best(beam, i, &best[i], NULL), ATT_OK);
+    for (int64_t i = 0; i < sentences; i++) assert_int_equal(at_beam_best(beam, i, false, &best[i], NULL), ATT_OK);
     at_beam_free(beam);
     return steps;
 }
@@ -123,7 +129,7 @@ static void expect_consistent(const at_hypothesis *h, const toy *model, const at
     assert_true(fabs(h->log_prob - log_prob) < 1e-9);
     assert_true(h->score == at_beam_score(rules, h->log_prob, length));
     for (int64_t i = 0; i < h->count; i++) assert_true(h->ids[i] != PAD && h->ids[i] != EOS);
-    assert_int_equal(h->looped, at_tail_loops(h->ids, h->count));
+    assert_int_equal(h->looped, at_loops(h->ids, h->count));
 }
 
 /* The best score of all outputs that begin with the prefix. */
@@ -325,14 +331,14 @@ static void forced_end_at_limit_one(void **state)
 static void no_candidate_is_an_error(void **state)
 {
     (void)state;
-    const int64_t limits[] = {5, 5};
+    const at_beam_sentence given[] = {{.limit = 5}, {.limit = 5}};
     const at_beam_rules rules = rules_of(2, 1, ATT_PENALTY_POWER, false, false);
     const int32_t ids[] = {3, 4, -1, -1};
     const float log_probs[] = {-1, -2, -INFINITY, -INFINITY};
     at_error err;
     at_beam *beam;
-    assert_int_equal(at_beam_new(&beam, &rules, limits, 2, NULL), ATT_OK);
-    assert_int_equal(at_beam_advance(beam, ids, log_probs, 2, &err), ATT_INPUT);
+    assert_int_equal(at_beam_new(&beam, &rules, given, 2, NULL), ATT_OK);
+    assert_int_equal(at_beam_advance(beam, ids, log_probs, 2, NULL, &err), ATT_INPUT);
     assert_non_null(strstr(err.text, "damaged"));
     at_beam_free(beam);
 }
@@ -380,6 +386,193 @@ static void loops_at_the_tail(void **state)
     }
 }
 
+/* ---- what the rules add ---- */
+
+typedef struct list { /* scores of all outputs */
+    double *score;
+    int64_t count;
+} list;
+
+static void enumerate(const toy *model, const at_beam_rules *rules, int32_t *ids, int64_t count, double log_prob,
+                      int64_t limit, list *all)
+{
+    float row[VOCAB];
+    if (count == limit) {
+        all->score[all->count++] = at_beam_score(rules, log_prob, limit);
+        return;
+    }
+    toy_row(model, ids, count, row);
+    for (int32_t id = 0; id < VOCAB; id++) {
+        if (id == PAD || (id == EOS && count < rules->min_length)) continue;
+        ids[count] = id;
+        const double sum = log_prob + (double)row[id];
+        if (id == EOS)
+            all->score[all->count++] = at_beam_score(rules, sum, count + 1);
+        else
+            enumerate(model, rules, ids, count + 1, sum, limit, all);
+    }
+}
+
+static int falling(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+static void n_best_of_wide_beam_are_the_best(void **state)
+{
+    (void)state;
+    enum { N = 12 };
+    static double scores[4096];
+    const at_beam_sentence given = {.limit = 4};
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        const toy model = {seed, 2, {0}};
+        at_beam_rules rules = rules_of(MOST_SLOTS, 0.5 * (double)(seed % 3), (int)(seed % 2), false, false);
+        rules.n_best = N;
+        rules.min_length = (int64_t)(seed % 4);
+        list all = {scores, 0};
+        int32_t ids[LONGEST];
+        at_hypothesis best[N];
+        at_beam *beam;
+        assert_int_equal(at_beam_new(&beam, &rules, &given, 1, NULL), ATT_OK);
+        run(beam, &model);
+        assert_int_equal(at_beam_best(beam, 0, true, best, NULL), ATT_OK);
+        at_beam_free(beam);
+        enumerate(&model, &rules, ids, 0, 0, given.limit, &all);
+        qsort(scores, (size_t)all.count, sizeof *scores, falling);
+        for (int i = 0; i < N; i++) {
+            double sum = 0;
+            assert_true(fabs(best[i].score - scores[i]) < 1e-12);
+            for (int64_t k = 0; k <= best[i].count; k++) sum += (double)best[i].token_log_probs[k];
+            assert_true(fabs(sum - best[i].log_prob) < 1e-6);
+            assert_true(best[i].truncated || best[i].count >= rules.min_length);
+            for (int j = 0; j < i; j++)
+                assert_false(best[i].count == best[j].count &&
+                             memcmp(best[i].ids, best[j].ids, (size_t)best[i].count * sizeof *best[i].ids) == 0);
+        }
+        for (int i = 0; i < N; i++) at_hypothesis_free(&best[i]);
+    }
+}
+
+/* Fewer hypotheses than asked for: the rest is empty. */
+static void n_best_may_be_fewer(void **state)
+{
+    (void)state;
+    const toy model = {1, 1, {[PAD] = -60, [1] = -60, [3] = -60, [4] = -60}};
+    const at_beam_sentence given = {.limit = 1};
+    at_beam_rules rules = rules_of(4, 0, ATT_PENALTY_GNMT, false, true);
+    rules.n_best = 4;
+    at_hypothesis best[4];
+    at_beam *beam;
+    assert_int_equal(at_beam_new(&beam, &rules, &given, 1, NULL), ATT_OK);
+    run(beam, &model);
+    assert_int_equal(at_beam_best(beam, 0, false, best, NULL), ATT_OK);
+    assert_non_null(best[0].ids);
+    assert_null(best[0].token_log_probs);
+    for (int i = 1; i < 4; i++) assert_null(best[i].ids);
+    at_hypothesis_free(&best[0]);
+    at_beam_free(beam);
+}
+
+static void rules_may_leave_nothing(void **state)
+{
+    (void)state;
+    const toy model = {1, 1, {0}};
+    const at_beam_sentence given = {.limit = 12};
+    for (int64_t width = 1; width < 4; width++) {
+        at_beam_rules rules = rules_of(width, 0, ATT_PENALTY_GNMT, false, false);
+        rules.no_repeat = 1;
+        rules.min_length = 10; /* but there are four tokens */
+        at_hypothesis best;
+        at_beam *beam;
+        assert_int_equal(at_beam_new(&beam, &rules, &given, 1, NULL), ATT_OK);
+        run(beam, &model);
+        assert_int_equal(at_beam_best(beam, 0, false, &best, NULL), ATT_OK);
+        assert_true(best.truncated);
+        assert_int_equal(best.count, VOCAB - 2);
+        at_hypothesis_free(&best);
+        at_beam_free(beam);
+    }
+}
+
+/* Two steps with known attention: log P and coverage by hand. */
+static void coverage_is_equation_14(void **state)
+{
+    (void)state;
+    enum { SOURCE = 3 };
+    const at_beam_sentence given = {.limit = 9, .source = SOURCE};
+    at_beam_rules rules = rules_of(1, 0.6, ATT_PENALTY_GNMT, false, false);
+    rules.coverage = 0.7;
+    static const float first[SOURCE] = {0.6f, 0.3f, 0.1f}, second[SOURCE] = {0.5f, 0.1f, 0.4f};
+    const int32_t ids[] = {3, EOS};
+    const float log_probs[] = {-0.5f, -0.25f};
+    at_hypothesis best;
+    at_beam *beam;
+    assert_int_equal(at_beam_new(&beam, &rules, &given, 1, NULL), ATT_OK);
+    assert_int_equal(at_beam_advance(beam, &ids[0], &log_probs[0], 1, first, NULL), ATT_OK);
+    assert_int_equal(at_beam_advance(beam, &ids[1], &log_probs[1], 1, second, NULL), ATT_OK);
+    assert_int_equal(at_beam_next(beam).n, 0);
+    assert_int_equal(at_beam_best(beam, 0, false, &best, NULL), ATT_OK);
+    const double penalty = 0.7 * (log(0.4) + log(0.5)); /* the first token is covered 1.1 times */
+    assert_true(fabs(best.score - (-0.75 / pow(7.0 / 6, 0.6) + penalty)) < 1e-6);
+    at_hypothesis_free(&best);
+    at_beam_free(beam);
+}
+
+static void prefixes_are_forced(void **state)
+{
+    (void)state;
+    static const int32_t prefix[] = {3, 3, 1};
+    const toy model = {7, 3, {[EOS] = 2}};
+    for (int64_t width = 1; width < 5; width++) {
+        const at_beam_rules rules = rules_of(width, 1, ATT_PENALTY_GNMT, false, false);
+        const at_beam_sentence given[] = {{.limit = 8, .prefix = prefix, .prefix_count = 3}, {.limit = 8}};
+        at_beam *beam;
+        assert_int_equal(at_beam_new(&beam, &rules, given, 2, NULL), ATT_OK);
+        for (int step = 0; step < 3; step++) {
+            const at_beam_step next = at_beam_next(beam);
+            int32_t ids[5 * VOCAB];
+            float log_probs[5 * VOCAB];
+            assert_int_equal(next.source_of[0], 0);
+            assert_int_equal(next.forced[0], prefix[step]);
+            assert_true(at_beam_bans(beam, 0, EOS) && !at_beam_bans(beam, 0, prefix[step]));
+            for (int64_t i = 0; i < next.n; i++)
+                for (int64_t k = 0; k < 3; k++) {
+                    const int32_t free_id = k == 0 ? 4 : k == 1 ? 3 : 1;
+                    assert_int_equal(next.forced[i], i == 0 ? prefix[step] : -1);
+                    ids[i * 3 + k] = i > 0 ? free_id : k == 0 ? prefix[step] : -1;
+                    log_probs[i * 3 + k] = -1.0f - (float)k;
+                }
+            assert_int_equal(at_beam_advance(beam, ids, log_probs, 3, NULL, NULL), ATT_OK);
+        }
+        run(beam, (const toy[]){model, model});
+        at_hypothesis best;
+        assert_int_equal(at_beam_best(beam, 0, false, &best, NULL), ATT_OK);
+        assert_true(best.count >= 3 && best.count <= 8);
+        assert_memory_equal(best.ids, prefix, sizeof prefix);
+        at_hypothesis_free(&best);
+        at_beam_free(beam);
+    }
+}
+
+static void repetitions_anywhere(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ids;
+        int64_t least, repetitions;
+    } cases[] = {{"", 0, 0},          {"aaaaaaaa", 8, 8},    {"aaaaaaaaz", 8, 8}, {"xaaaaaaaz", 8, 0},
+                 {"xaaaaaaaz", 0, 7}, {"aabb", 0, 0},        {"aaab", 0, 3},      {"ababab", 0, 3},
+                 {"abababab", 8, 4},  {"xabcabcabcz", 8, 3}, {"abcdefgh", 0, 0},  {"hahaha.", 0, 3},
+                 {"aabaab", 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int32_t ids[32];
+        const int64_t count = (int64_t)strlen(cases[i].ids);
+        for (int64_t j = 0; j < count; j++) ids[j] = cases[i].ids[j];
+        assert_int_equal(at_repetitions(ids, count, cases[i].least), cases[i].repetitions);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +589,12 @@ int main(void)
         cmocka_unit_test(no_candidate_is_an_error),
         cmocka_unit_test(scores),
         cmocka_unit_test(loops_at_the_tail),
+        cmocka_unit_test(n_best_of_wide_beam_are_the_best),
+        cmocka_unit_test(n_best_may_be_fewer),
+        cmocka_unit_test(rules_may_leave_nothing),
+        cmocka_unit_test(coverage_is_equation_14),
+        cmocka_unit_test(prefixes_are_forced),
+        cmocka_unit_test(repetitions_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

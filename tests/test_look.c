@@ -683,7 +683,8 @@ static void faults_are_named(void **state)
     assert_refused(&f->translator, longer.data, NULL, ATT_INPUT, "256");
     assert_refused(&f->translator, "red", longer.data, ATT_INPUT, "256");
 
-    struct at_translator other = {f->translator.be, make_bundle(f->translator.be, f->text, false, ATT_NORM_PRE, 4)};
+    struct at_translator other = {.be = f->translator.be,
+                                  .bundle = make_bundle(f->translator.be, f->text, false, ATT_NORM_PRE, 4)};
     longer.data[4 * 70] = '\0';
     assert_refused(&other, longer.data, "red", ATT_INPUT, "at most 64");
     at_params_find(&other.bundle.model->params, "decoder.0.cross.q.weight")->data[3] = NAN;

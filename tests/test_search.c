@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "infer/search.h"
+#include "infer/guard.h"
 #include "model/transformer.h"
 #include "nn/positions.h"
 
@@ -479,6 +479,326 @@ static void top_k_selects(void **state)
     be->free(be);
 }
 
+/* ---- several models, prefixes, sampling, coverage, guards ---- */
+
+static void search_all(const at_bundle *const *models, int64_t count, const at_search_input *input,
+                       const at_search_options *options, at_hypothesis *best)
+{
+    at_error err;
+    must(at_search_all(models, count, input, options, best, &err), &err);
+}
+
+/* Twice the same model is that model, to the bit; two models are neither, and order doesn't matter. */
+static void ensembles_average(void **state)
+{
+    (void)state;
+    enum { VOCAB = 40, COUNT = 9 };
+    at_backend *be = cpu(2);
+    at_bundle a = small_model(be, VOCAB, 0, 31), b = small_model(be, VOCAB, 0, 32);
+    sentences s;
+    at_hypothesis one[COUNT], twice[COUNT], ab[COUNT], ba[COUNT];
+    draw_sentences(&s, COUNT, VOCAB, 33);
+    const at_search_input input = {.source = s.packed};
+    search(&a, &s.packed, &variants[1], one);
+    search_all((const at_bundle *[]){&a, &a}, 2, &input, &variants[1], twice);
+    search_all((const at_bundle *[]){&a, &b}, 2, &input, &variants[1], ab);
+    search_all((const at_bundle *[]){&b, &a}, 2, &input, &variants[1], ba);
+    int differ = 0;
+    for (int i = 0; i < COUNT; i++) {
+        expect_same(&one[i], &twice[i]);
+        expect_same(&ab[i], &ba[i]);
+        differ += one[i].log_prob != ab[i].log_prob;
+    }
+    assert_true(differ > 0);
+    free_all(one, COUNT);
+    free_all(twice, COUNT);
+    free_all(ab, COUNT);
+    free_all(ba, COUNT);
+    at_bundle_free(&a);
+    at_bundle_free(&b);
+    be->free(be);
+}
+
+/* Forcing what greedy search chooses anyway changes nothing, to the bit; forcing something else is obeyed. */
+static void forced_prefixes_continue(void **state)
+{
+    (void)state;
+    enum { VOCAB = 40, COUNT = 7, FORCED = 3 };
+    at_backend *be = cpu(2);
+    at_bundle bundle = small_model(be, VOCAB, 0, 34);
+    sentences s;
+    at_hypothesis plain[COUNT], forced[COUNT];
+    int32_t ids[COUNT * FORCED];
+    int64_t offset[COUNT + 1] = {0};
+    draw_sentences(&s, COUNT, VOCAB, 35);
+    const at_search_options options = {.beam = 1, .max_length = 14, .token_scores = true};
+    search(&bundle, &s.packed, &options, plain);
+    for (int i = 0; i < COUNT; i++) { /* of different lengths, some none */
+        const int64_t n = plain[i].count < i % (FORCED + 1) ? plain[i].count : i % (FORCED + 1);
+        memcpy(ids + offset[i], plain[i].ids, (size_t)n * sizeof *ids);
+        offset[i + 1] = offset[i] + n;
+    }
+    const at_packed prefix = {COUNT, offset, ids};
+    const at_search_input input = {.source = s.packed, .prefix = &prefix};
+    search_all((const at_bundle *[]){&bundle}, 1, &input, &options, forced);
+    for (int i = 0; i < COUNT; i++) {
+        expect_same(&plain[i], &forced[i]);
+        assert_memory_equal(plain[i].token_log_probs, forced[i].token_log_probs,
+                            (size_t)(plain[i].count + 1) * sizeof(float));
+    }
+    free_all(forced, COUNT);
+    for (int64_t i = 0; i < offset[COUNT]; i++) ids[i] = (int32_t)(3 + i);
+    for (int v = 1; v < VARIANTS; v++) {
+        search_all((const at_bundle *[]){&bundle}, 1, &input, &variants[v], forced);
+        for (int i = 0; i < COUNT; i++)
+            assert_memory_equal(forced[i].ids, ids + offset[i], (size_t)(offset[i + 1] - offset[i]) * sizeof *ids);
+        free_all(forced, COUNT);
+    }
+    const at_search_options tight = {.beam = 2, .max_length = 2};
+    at_error err;
+    assert_int_equal(at_search_all((const at_bundle *[]){&bundle}, 1, &input, &tight, forced, &err), ATT_INPUT);
+    free_all(plain, COUNT);
+    at_bundle_free(&bundle);
+    be->free(be);
+}
+
+static const at_search_options drawing = {
+    .max_length = 12, .sample = true, .n_best = 3, .sampling = {.temperature = 1}};
+
+/* A draw depends on the sentence's key and the sample's number: not on the batch, nor on threads. */
+static void samples_follow_their_key(void **state)
+{
+    (void)state;
+    enum { VOCAB = 40, COUNT = 8, N = 3 };
+    static const int threads[] = {1, 3};
+    sentences s;
+    draw_sentences(&s, COUNT, VOCAB, 36);
+    uint64_t key[COUNT];
+    at_hypothesis first[COUNT * N];
+    for (uint64_t i = 0; i < COUNT; i++) key[i] = at_rng_key(99, i);
+    for (int t = 0; t < 2; t++) {
+        at_backend *be = cpu(threads[t]);
+        at_bundle bundle = small_model(be, VOCAB, 0, 37);
+        const at_bundle *models[] = {&bundle};
+        at_hypothesis again[COUNT * N];
+        search_all(models, 1, &(at_search_input){.source = s.packed, .key = key}, &drawing, t == 0 ? first : again);
+        for (int i = 0; i < COUNT; i++) {
+            const at_packed one = {1, (const int64_t[]){0, s.offset[i + 1] - s.offset[i]}, s.ids + s.offset[i]};
+            at_hypothesis alone[N];
+            search_all(models, 1, &(at_search_input){.source = one, .key = &key[i]}, &drawing, alone);
+            for (int n = 0; n < N; n++) expect_same(&alone[n], &first[i * N + n]);
+            free_all(alone, N);
+            for (int n = 0; n < N && t > 0; n++) expect_same(&again[i * N + n], &first[i * N + n]);
+        }
+        if (t > 0) free_all(again, COUNT * N);
+        at_bundle_free(&bundle);
+        be->free(be);
+    }
+    assert_false(first[0].count == first[1].count &&
+                 memcmp(first[0].ids, first[1].ids, (size_t)first[0].count * sizeof(int32_t)) == 0);
+    free_all(first, COUNT * N);
+}
+
+/* One token left to draw from, or a temperature near 0: greedy search. */
+static void narrow_sampling_is_greedy(void **state)
+{
+    (void)state;
+    enum { VOCAB = 40, COUNT = 8 };
+    static const at_sampling narrow[] = {{1, 1, 1}, {1, 0, 1e-9}, {1e-4, 0, 1}, {2, 1, 0.5}};
+    at_backend *be = cpu(1);
+    at_bundle bundle = small_model(be, VOCAB, 0, 38);
+    const at_bundle *models[] = {&bundle};
+    sentences s;
+    at_hypothesis greedy[COUNT], drawn[COUNT];
+    uint64_t key[COUNT] = {1, 2, 3, 4, 5, 6, 7, 8};
+    draw_sentences(&s, COUNT, VOCAB, 39);
+    at_search_options options = {.beam = 1, .max_length = 12};
+    search(&bundle, &s.packed, &options, greedy);
+    options.sample = true;
+    for (size_t v = 0; v < sizeof narrow / sizeof *narrow; v++) {
+        options.sampling = narrow[v];
+        search_all(models, 1, &(at_search_input){.source = s.packed, .key = key}, &options, drawn);
+        for (int i = 0; i < COUNT; i++) expect_same(&greedy[i], &drawn[i]);
+        free_all(drawn, COUNT);
+    }
+    options.sampling.temperature = 0;
+    assert_int_equal(
+        at_search_all(models, 1, &(at_search_input){.source = s.packed, .key = key}, &options, drawn, NULL),
+        ATT_OPTION);
+    free_all(greedy, COUNT);
+    at_bundle_free(&bundle);
+    be->free(be);
+}
+
+/* Shares of 20000 draws against the distribution, within five standard deviations. */
+static void draws_have_the_right_shares(void **state)
+{
+    (void)state;
+    enum { VOCAB = 5, DRAWS = 20000 };
+    static const double p[VOCAB] = {0.4, 0.3, 0.15, 0.1, 0.05};
+    static const struct {
+        at_sampling sampling;
+        double share[VOCAB];
+    } cases[] = {
+        {{1, 0, 1}, {0.4, 0.3, 0.15, 0.1, 0.05}},
+        {{1, 2, 1}, {4 / 7.0, 3 / 7.0, 0, 0, 0}},
+        {{1, 0, 0.69}, {4 / 7.0, 3 / 7.0, 0, 0, 0}},
+        {{1, 0, 0.71}, {0.4 / 0.85, 0.3 / 0.85, 0.15 / 0.85, 0, 0}},
+        {{0.5, 0, 1}, {0.16 / 0.285, 0.09 / 0.285, 0.0225 / 0.285, 0.01 / 0.285, 0.0025 / 0.285}},
+    };
+    float row[VOCAB];
+    for (int i = 0; i < VOCAB; i++) row[i] = (float)log(p[i]);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        int counts[VOCAB] = {0};
+        at_sampler *sampler;
+        assert_int_equal(at_sampler_new(&sampler, &cases[c].sampling, VOCAB, NULL), ATT_OK);
+        for (int i = 0; i < DRAWS; i++) counts[at_sample(sampler, row, 5, i)]++;
+        for (int i = 0; i < VOCAB; i++) {
+            const double share = cases[c].share[i], sigma = sqrt(share * (1 - share) / DRAWS);
+            assert_true(fabs(counts[i] / (double)DRAWS - share) <= 5 * sigma);
+        }
+        const float none[VOCAB] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY};
+        assert_int_equal(at_sample(sampler, none, 1, 1), -1);
+        at_sampler_free(sampler);
+    }
+}
+
+/* The score's coverage against the weights of the full forward pass; and batches don't matter to it. */
+static void coverage_reads_the_attention(void **state)
+{
+    (void)state;
+    enum { VOCAB = 40, COUNT = 6, HEADS = 3, LAYERS = 2 };
+    at_backend *be = cpu(2);
+    at_bundle bundle = small_model(be, VOCAB, 0, 40);
+    set_bias(&bundle, EOS, 2);
+    sentences s;
+    at_hypothesis best[COUNT];
+    draw_sentences(&s, COUNT, VOCAB, 41);
+    const at_search_options options = {.beam = 4, .alpha = 0.6, .max_length = 9, .coverage = 0.3};
+    search(&bundle, &s.packed, &options, best);
+    for (int i = 0; i < COUNT; i++) {
+        const int64_t n = s.offset[i + 1] - s.offset[i], steps = best[i].count + !best[i].truncated;
+        int32_t in[MOST] = {START};
+        float weights[HEADS * MOST * 10], *layer[LAYERS] = {NULL, weights};
+        const at_packed one = {1, (const int64_t[]){0, n}, s.ids + s.offset[i]},
+                        target = {1, (const int64_t[]){0, steps}, in};
+        const int64_t start = 0;
+        const at_attention_map map = {.cross = layer, .cross_offset = &start};
+        at_ctx ctx;
+        at_hypothesis alone;
+        memcpy(in + 1, best[i].ids, (size_t)(steps - 1) * sizeof *in);
+        at_ctx_init(&ctx, be);
+        at_ctx_begin(&ctx, false, false, 0);
+        at_tensor *states = bundle.model->arch->encode(&ctx, bundle.model, &one, NULL);
+        bundle.model->arch->decode(&ctx, bundle.model, states, &one, &target, &map);
+        double penalty = 0;
+        for (int64_t k = 0; k < n; k++) {
+            double covered = 0;
+            for (int64_t r = 0; r < HEADS * steps; r++) covered += (double)weights[r * n + k] / HEADS;
+            penalty += log(fmin(covered, 1));
+        }
+        const double plain = best[i].log_prob / pow((5.0 + (double)steps) / 6, 0.6);
+        assert_true(fabs(best[i].score - (plain + 0.3 * penalty)) < 1e-4);
+        at_ctx_free(&ctx);
+        search(&bundle, &one, &options, &alone);
+        expect_same(&alone, &best[i]);
+        at_hypothesis_free(&alone);
+    }
+    free_all(best, COUNT);
+    at_bundle_free(&bundle);
+    be->free(be);
+}
+
+static void guarded(const at_bundle *bundle, const at_packed *source, const at_search_options *options,
+                    at_hypothesis *best)
+{
+    at_error err;
+    const at_search_input input = {.source = *source};
+    must(at_search_guarded(&bundle, 1, &input, options, best, &err), &err);
+}
+
+/* A model that would write token 7 for ever. */
+static void guards_unloop(void **state)
+{
+    (void)state;
+    enum { VOCAB = 20, COUNT = 4 };
+    at_backend *be = cpu(1);
+    at_bundle bundle = small_model(be, VOCAB, 0, 42);
+    set_bias(&bundle, 7, 6);
+    const int64_t offset[COUNT + 1] = {0, 2, 5, 17,
+                                       29}; /* a number, a name in brackets, twelve times one word, commas */
+    int32_t ids[29] = {4, EOS, 5, 6, EOS};
+    for (int i = 5; i < 16; i++) ids[i] = 9;
+    for (int i = 17; i < 28; i++) ids[i] = (int32_t)(10 + i % 2);
+    ids[16] = ids[28] = EOS;
+    const at_packed source = {COUNT, offset, ids};
+    at_search_options options = {.beam = 4, .alpha = 0.6, .max_ratio = 2, .max_extra = 20, .n_best = 2};
+    at_hypothesis plain[2 * COUNT], best[2 * COUNT];
+    search(&bundle, &source, &options, plain);
+    guarded(&bundle, &source, &options, best);
+    int unlooped = 0;
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(plain[2 * i].looped); /* never unflagged without guards either */
+        assert_int_equal(best[2 * i].looped, at_loops(best[2 * i].ids, best[2 * i].count));
+        const int64_t theirs = at_repetitions(ids + offset[i], offset[i + 1] - offset[i], 0);
+        assert_int_equal(best[2 * i].unlooped, at_repetitions(plain[2 * i].ids, plain[2 * i].count, 0) > theirs);
+        assert_false(best[2 * i].unlooped && best[2 * i].looped);
+        unlooped += best[2 * i].unlooped;
+        if (best[2 * i].unlooped) assert_true(best[2 * i + 1].unlooped);
+    }
+    assert_true(unlooped >= 2);
+    free_all(plain, 2 * COUNT);
+    free_all(best, 2 * COUNT);
+    options.no_repeat = 2; /* asked for already: nothing is left to do */
+    guarded(&bundle, &source, &options, best);
+    for (int i = 0; i < COUNT; i++) assert_false(best[2 * i].looped || best[2 * i].unlooped);
+    free_all(best, 2 * COUNT);
+    at_bundle_free(&bundle);
+    be->free(be);
+}
+
+/* Outputs that end behind the limit, but before twice of it, are had whole; how many of a model's are. */
+static int extend(at_backend *be, uint64_t seed)
+{
+    enum { VOCAB = 30, COUNT = 12, LIMIT = 4 };
+    at_bundle bundle = small_model(be, VOCAB, 0, seed);
+    set_bias(&bundle, EOS, 0.5f);
+    sentences s;
+    at_hypothesis cut[COUNT], longer[COUNT], best[COUNT];
+    draw_sentences(&s, COUNT, VOCAB, seed + 1);
+    at_search_options options = {.beam = 2, .alpha = 1, .max_extra = LIMIT};
+    const at_search_options twice = {.beam = 2, .alpha = 1, .max_extra = 2 * LIMIT};
+    search(&bundle, &s.packed, &options, cut);
+    search(&bundle, &s.packed, &twice, longer);
+    guarded(&bundle, &s.packed, &options, best);
+    int extended = 0;
+    for (int i = 0; i < COUNT; i++) {
+        const bool wanted = cut[i].truncated && !cut[i].looped && !longer[i].truncated && !longer[i].looped;
+        assert_int_equal(best[i].extended, wanted);
+        if (!best[i].unlooped) expect_same(&best[i], wanted ? &longer[i] : &cut[i]);
+        extended += wanted;
+    }
+    free_all(best, COUNT);
+    options.max_length = LIMIT; /* a hard limit stays */
+    guarded(&bundle, &s.packed, &options, best);
+    for (int i = 0; i < COUNT; i++) assert_true(!best[i].extended && best[i].count <= LIMIT);
+    free_all(best, COUNT);
+    free_all(cut, COUNT);
+    free_all(longer, COUNT);
+    at_bundle_free(&bundle);
+    return extended;
+}
+
+static void guards_extend(void **state)
+{
+    (void)state;
+    at_backend *be = cpu(1);
+    int extended = 0;
+    for (uint64_t seed = 0; seed < 12; seed++) extended += extend(be, seed);
+    assert_true(extended > 0);
+    be->free(be);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -492,6 +812,14 @@ int main(void)
         cmocka_unit_test(refusals),
         cmocka_unit_test(memory_failures_are_reported),
         cmocka_unit_test(top_k_selects),
+        cmocka_unit_test(ensembles_average),
+        cmocka_unit_test(forced_prefixes_continue),
+        cmocka_unit_test(samples_follow_their_key),
+        cmocka_unit_test(narrow_sampling_is_greedy),
+        cmocka_unit_test(draws_have_the_right_shares),
+        cmocka_unit_test(coverage_reads_the_attention),
+        cmocka_unit_test(guards_unloop),
+        cmocka_unit_test(guards_extend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,23 +1,9 @@
 /* Lines in, lines out: order, batches, windows, empty and broken lines, messages, cancelling. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tiny_translator.h"
 
-#include <cmocka.h>
-
-#include "base/rng.h"
-#include "infer/translate.h"
-#include "model/transformer.h"
-#include "nn/positions.h"
+#include "infer/paragraphs.h"
 
 enum { COUNT = 40 };
-
-static const char *const words[] = {"haus", "garten", "baum", "katze", "hund", "rot", "blau", "gross"};
 
 typedef struct fixture {
     at_backend *be;
@@ -26,56 +12,6 @@ typedef struct fixture {
     at_line lines[COUNT];
 } fixture;
 
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
-
-static at_tokenizer *train_tokenizer(void)
-{
-    char path[] = "/tmp/attend-translate-XXXXXX";
-    const int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    FILE *out = fdopen(fd, "w");
-    for (uint64_t i = 0; i < 300; i++) {
-        for (uint64_t k = 0; k < 6; k++) fprintf(out, "%s ", words[at_rng_below(i, k, 8)]);
-        fputc('\n', out);
-    }
-    assert_int_equal(fclose(out), 0);
-    const char *const paths = path;
-    const at_tokenizer_spec spec = {
-        .paths = &paths, .path_count = 1, .vocab_size = 50, .model = ATT_SUBWORD_UNIGRAM, .character_coverage = 1};
-    at_buf model = {0};
-    at_error err;
-    at_tokenizer *tokenizer = NULL;
-    must(at_tokenizer_train(&spec, &model, &err), &err);
-    must(at_tokenizer_open(&tokenizer, model.data, model.len, "test", &err), &err);
-    at_buf_free(&model);
-    unlink(path);
-    return tokenizer;
-}
-
-static void make_model(at_bundle *bundle, at_backend *be, int64_t max_positions)
-{
-    at_error err;
-    must(at_model_new(&bundle->model, at_arch_find("transformer"), be, &err), &err);
-    at_transformer_config *c = bundle->model->config;
-    c->source_vocab = c->target_vocab = at_tokenizer_size(bundle->source);
-    c->encoder_layers = c->decoder_layers = 1;
-    c->width = 16;
-    c->heads = 2;
-    c->ffn = 24;
-    if (max_positions > 0) {
-        c->positions = ATT_POSITIONS_LEARNED;
-        c->max_positions = max_positions;
-    }
-    must(at_model_build(bundle->model, false, &err), &err);
-    must(at_params_draw(&bundle->model->params, 21, &err), &err);
-    const at_tokenizer *t = bundle->source;
-    bundle->tokens =
-        (at_stored_tokens){.target_start = at_tokenizer_bos(t), .eos = at_tokenizer_eos(t), .pad = at_tokenizer_pad(t)};
-}
-
 /* Lines of 1 to 9 words; every seventh is empty, every eleventh white space. */
 static void write_lines(fixture *f)
 {
@@ -83,7 +19,7 @@ static void write_lines(fixture *f)
         char *text = f->texts[i];
         if (i % 11 == 5) strcpy(text, " \t ");
         for (uint64_t k = 0; i % 7 != 3 && i % 11 != 5 && k <= at_rng_below(1, i, 9); k++)
-            sprintf(text + strlen(text), "%s%s", k ? " " : "", words[at_rng_below(2 + i, k, 8)]);
+            sprintf(text + strlen(text), "%s%s", k ? " " : "", tiny_words[at_rng_below(2 + i, k, 8)]);
         f->lines[i] = (at_line){text, strlen(text)};
     }
 }
@@ -93,8 +29,7 @@ static int make_fixture(void **state)
     fixture *f = calloc(1, sizeof *f);
     at_error err;
     must(at_cpu_backend_new(&f->be, 2, NULL, &err), &err);
-    f->bundle.source = f->bundle.target = train_tokenizer();
-    make_model(&f->bundle, f->be, 0);
+    tiny_bundle(&f->bundle, f->be, 9, 21, 0);
     write_lines(f);
     *state = f;
     return 0;
@@ -303,7 +238,7 @@ static void long_lines_are_named(void **state)
     at_error err;
     at_ids ids = {0};
     must(at_tokenizer_encode(bundle.source, "haus haus haus", 14, &ids, &err), &err);
-    make_model(&bundle, f->be, (int64_t)ids.len + 1);
+    tiny_model(&bundle, f->be, 21, (int64_t)ids.len + 1);
     const at_line lines[] = {{"haus", 4}, {"haus haus haus", 14}, {"haus haus haus haus", 19}};
     at_translate_options options = plain;
     options.first_line = 101;
@@ -318,13 +253,183 @@ static void long_lines_are_named(void **state)
     assert_int_equal(at_translate_lines(&bundle, lines, 1, &options, out, &err), ATT_OPTION);
 }
 
+/* ---- n-best, sampling, paragraphs, guards ---- */
+
+static void candidates_are_recorded(void **state)
+{
+    const fixture *f = *state;
+    at_translate_options options = plain;
+    at_translation one[COUNT], out[COUNT];
+    translate(f, f->lines, COUNT, &plain, one);
+    options.search.n_best = 3;
+    options.search.token_scores = true;
+    translate(f, f->lines, COUNT, &options, out);
+    for (int i = 0; i < COUNT; i++) {
+        expect_same(&one[i], &out[i]);
+        assert_true(out[i].n_best_count == (out[i].empty ? 0 : 3) && one[i].n_best_count == !out[i].empty);
+        for (int64_t k = 0; k < out[i].n_best_count; k++) {
+            const at_candidate *c = &out[i].n_best[k];
+            double sum = 0;
+            for (int64_t p = 0; p < c->piece_count; p++) sum += c->pieces[p].log_prob;
+            assert_int_equal(c->piece_count, c->tokens + !c->truncated);
+            assert_true(sum - c->log_prob < 1e-4 && c->log_prob - sum < 1e-4);
+            assert_true(c->len == strlen(c->text));
+            if (k > 0 && !c->truncated && !c[-1].truncated) assert_true(c->score <= c[-1].score);
+        }
+    }
+    free_all(one, COUNT);
+    free_all(out, COUNT);
+}
+
+/* The same lines in two halves, the second with its own first line, give the same samples. */
+static void samples_belong_to_lines(void **state)
+{
+    const fixture *f = *state;
+    at_translate_options options = plain;
+    at_translation out[COUNT], half[COUNT / 2], other[COUNT];
+    options.search.sample = true;
+    options.search.sampling = (at_sampling){.temperature = 1};
+    options.seed = 11;
+    options.first_line = 1;
+    translate(f, f->lines, COUNT, &options, out);
+    options.batch_sentences = 3;
+    options.window = 5;
+    options.first_line = 1 + COUNT / 2;
+    translate(f, f->lines + COUNT / 2, COUNT / 2, &options, half);
+    for (int i = 0; i < COUNT / 2; i++) expect_same(&out[COUNT / 2 + i], &half[i]);
+    options.first_line = 1;
+    options.seed = 12;
+    translate(f, f->lines, COUNT, &options, other);
+    int differ = 0;
+    for (int i = 0; i < COUNT; i++) differ += strcmp(out[i].text, other[i].text) != 0;
+    assert_true(differ > COUNT / 2);
+    free_all(out, COUNT);
+    free_all(half, COUNT / 2);
+    free_all(other, COUNT);
+}
+
+static void paragraphs(const fixture *f, const at_line *lines, int64_t count, const at_translate_options *options,
+                       at_translation *out)
+{
+    at_error err;
+    must(at_translate_paragraphs(&f->bundle, lines, count, options, out, &err), &err);
+}
+
+/* White space stays to the byte, and each sentence is what it is alone. */
+static void paragraphs_keep_white_space(void **state)
+{
+    const fixture *f = *state;
+    static const char *const texts[] = {"  Haus baum.  Katze hund!\t\tRot. ", "", " \t ", "Haus baum.",
+                                        "\xE3\x80\x80Rot? Blau."};
+    static const char *const parts[][3] = {
+        {"Haus baum.", "Katze hund!", "Rot."}, {NULL}, {NULL}, {"Haus baum."}, {"Rot?", "Blau."}};
+    static const char *const gaps[][4] = {
+        {"  ", "  ", "\t\t", " "}, {""}, {" \t "}, {"", ""}, {"\xE3\x80\x80", " ", ""}};
+    at_line lines[5];
+    at_translation out[5];
+    for (int i = 0; i < 5; i++) lines[i] = (at_line){texts[i], strlen(texts[i])};
+    for (int64_t window = 0; window < 4; window++) {
+        at_translate_options options = plain;
+        options.window = window;
+        paragraphs(f, lines, 5, &options, out);
+        for (int i = 0; i < 5; i++) {
+            char want[2000] = "";
+            int64_t tokens = 0;
+            int k = 0;
+            for (; k < 3 && parts[i][k]; k++) {
+                at_translation alone;
+                const at_line sentence = {parts[i][k], strlen(parts[i][k])};
+                translate(f, &sentence, 1, &plain, &alone);
+                strcat(strcat(want, gaps[i][k]), alone.text);
+                tokens += alone.tokens;
+                at_translation_free(&alone);
+            }
+            strcat(want, gaps[i][k]);
+            assert_string_equal(out[i].text, want);
+            assert_int_equal(out[i].sentences, k);
+            assert_int_equal(out[i].tokens, tokens);
+            assert_int_equal(out[i].empty, k == 0);
+        }
+        free_all(out, 5);
+    }
+    at_translate_options options = plain;
+    options.search.n_best = 2;
+    assert_int_equal(at_translate_paragraphs(&f->bundle, lines, 5, &options, out, NULL), ATT_OPTION);
+}
+
+/* A sentence longer than the model reads is cut instead of refused. */
+static void long_sentences_are_cut(void **state)
+{
+    const fixture *f = *state;
+    at_bundle bundle = {.source = f->bundle.source, .target = f->bundle.target};
+    const char text[] = "haus baum, katze hund, rot blau gross haus baum katze hund rot, xyzxyzxyzxyzxyzxyzxyzxyzxyz";
+    const at_line line = {text, strlen(text)};
+    at_translation out;
+    at_error err;
+    tiny_model(&bundle, f->be, 21, 12);
+    assert_int_equal(at_translate_lines(&bundle, &line, 1, &plain, &out, &err), ATT_INPUT);
+    must(at_translate_paragraphs(&bundle, &line, 1, &plain, &out, &err), &err);
+    assert_true(out.sentences > 3);
+    at_translation_free(&out);
+    at_model_free(bundle.model);
+}
+
+/* A model that writes one word for ever: whatever comes in, no loop goes unflagged, and none is left where it isn't the
+ * line's own. */
+static void bad_lines_are_flagged(void **state)
+{
+    const fixture *f = *state;
+    static const char *const texts[] = {"2",
+                                        "[Bob]",
+                                        "ha ha ha ha ha ha ha ha ha ha ha ha",
+                                        "...!!!??? ---,,,;;;",
+                                        "rot",
+                                        "haus haus haus haus haus haus haus haus haus haus",
+                                        "(((((((((((((((("};
+    enum { BAD = sizeof texts / sizeof *texts };
+    at_bundle bundle = {.source = f->bundle.source, .target = f->bundle.target};
+    at_line lines[BAD];
+    at_translation with[BAD], without[BAD];
+    at_error err;
+    tiny_model(&bundle, f->be, 21, 0);
+    at_params *params = &bundle.model->params;
+    at_tensor *table = at_params_find(params, "embedding");
+    const int64_t id = at_tokenizer_id(bundle.target, "\xE2\x96\x81haus"), width = at_tensor_width(table);
+    assert_true(id > 3);
+    for (int64_t i = 0; i < width; i++) table->data[id * width + i] *= 20; /* its logit wins or loses by far */
+    at_params_changed(params);
+    for (int i = 0; i < BAD; i++) lines[i] = (at_line){texts[i], strlen(texts[i])};
+    int looped = 0, unlooped = 0;
+    for (int64_t beam = 1; beam < 6; beam += 2) {
+        at_translate_options options = plain;
+        options.search.beam = beam;
+        options.search.max_extra = 20;
+        must(at_translate_lines(&bundle, lines, BAD, &options, without, &err), &err);
+        options.guard = true;
+        must(at_translate_lines(&bundle, lines, BAD, &options, with, &err), &err);
+        for (int i = 0; i < BAD; i++) {
+            looped += without[i].looped;
+            unlooped += with[i].unlooped;
+            if (strstr(without[i].text, "haus haus haus haus haus haus haus haus")) assert_true(without[i].looped);
+            if (strstr(with[i].text, "haus haus haus haus haus haus haus haus")) assert_true(with[i].looped);
+            assert_true(!with[i].looped || !with[i].unlooped);
+        }
+        free_all(with, BAD);
+        free_all(without, BAD);
+    }
+    assert_true(looped > 0 && unlooped > 0);
+    at_model_free(bundle.model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_restored),          cmocka_unit_test(empty_lines_stay_empty),
         cmocka_unit_test(records_tell_what_was_done), cmocka_unit_test(broken_text_is_mended),
         cmocka_unit_test(results_come_in_order),      cmocka_unit_test(callback_and_flag_stop_it),
-        cmocka_unit_test(long_lines_are_named),
+        cmocka_unit_test(long_lines_are_named),       cmocka_unit_test(candidates_are_recorded),
+        cmocka_unit_test(samples_belong_to_lines),    cmocka_unit_test(paragraphs_keep_white_space),
+        cmocka_unit_test(long_sentences_are_cut),     cmocka_unit_test(bad_lines_are_flagged),
     };
     return cmocka_run_group_tests(tests, make_fixture, drop_fixture);
 }

@@ -6,8 +6,9 @@
  *   at_translate(t, lines, count, NULL, print_translation, NULL, &error);
  *   at_translator_free(t);
  *
- * Nothing here prints, exits or keeps state outside its objects. Several translators may work in several threads; one translator belongs
- * to one thread at a time. Read first: status.h. Training: train.h. Scores and inspection: tools.h. */
+ * Nothing here prints, exits or keeps state outside its objects. One translator belongs to one thread at a time; several
+ * may work in several threads, and at_translator_share() makes a second one that needs no second copy of the weights.
+ * Read first: status.h. Training: train.h. Scores and inspection: tools.h. Examples: examples/c. */
 #ifndef ATTEND_ATTEND_H
 #define ATTEND_ATTEND_H
 
@@ -24,6 +25,13 @@ typedef struct at_translator at_translator;
 
 /* path: a model file of attend. threads 0: one a core. The file may be replaced or removed afterwards. */
 at_status at_translator_open(at_translator **translator, const char *path, int threads, at_error *err);
+/* Several models that decode together: the next token's probability is the geometric mean of theirs, scaled to sum 1 (the
+ * mean of log-probabilities). ATT_INPUT: their vocabularies differ. count 1 .. 64. */
+at_status at_translator_open_ensemble(at_translator **translator, const char *const *paths, int count, int threads,
+                                      at_error *err);
+/* A second translator over the same models, for another thread: it has threads and scratch memory of its own and shares
+ * the weights, which go with the last of the two to be freed. Call it where no other thread uses `translator`. */
+at_status at_translator_share(at_translator **translator, at_translator *with, int threads, at_error *err);
 void at_translator_free(at_translator *translator); /* NULL is fine */
 
 /* A line of text; not NUL-terminated, may hold any byte but a line end. */
@@ -38,34 +46,104 @@ typedef struct at_translate_args {
     double max_ratio;      /* at most max_ratio times the source's tokens + max_extra, end tokens counted */
     int64_t max_extra;
     int64_t batch;              /* sentences a batch */
-    int64_t first_line;         /* number of the first line in messages */
+    int64_t first_line;         /* number of the first line in messages, and for sampling */
     const volatile int *cancel; /* raised by the caller: ATT_CANCELLED; may be NULL */
+    double coverage_penalty;    /* beta of the same equation: the mean attention of the last decoder layer; 0: none */
+    int64_t min_length;         /* tokens before the end token may come */
+    int64_t max_length;         /* tokens of an output at most, end token counted; 0: max_ratio alone decides */
+    int64_t no_repeat;          /* no n-gram of this length occurs twice in an output; 0: off */
+    int64_t n_best;             /* candidates a line, at most beam */
+    bool token_scores;          /* fill pieces of the candidates */
+    bool guard;                 /* search a line again when its output loops or is cut: see unlooped, extended */
+    bool paragraphs;            /* a line may hold several sentences: they are translated one by one and put together
+                                   again with the white space that was between them; n_best must be 1, no prefixes */
+    bool sample;                /* draw n_best outputs a line instead of searching */
+    double temperature;         /* of sampling, over 0; 1: the model's own probabilities */
+    int64_t top_k;              /* draw among the k most probable tokens; 0: all */
+    double top_p;               /* draw among the fewest tokens that have this share of the probability; 1: all */
+    uint64_t seed;              /* a line's output is a function of the seed and its number alone */
+    const at_line *prefixes;    /* what the outputs begin with, one a line, empty ones too; NULL: none */
 } at_translate_args;
 
-/* beam 4, length_penalty 0.6, max_ratio 2, max_extra 20, batch 64, first_line 1. */
+/* beam 4, length_penalty 0.6, max_ratio 2, max_extra 20, batch 64, first_line 1, n_best 1, guard true, temperature 1,
+ * top_p 1; all else off. */
 at_translate_args at_translate_defaults(void);
+
+typedef struct at_piece { /* a token of an output */
+    const char *text;     /* such as "âhaus", the translator's; NULL: a row of the model without piece */
+    int32_t id;
+    double log_prob; /* nats */
+} at_piece;
+
+typedef struct at_candidate { /* one of several translations of a line */
+    char *text;               /* UTF-8, NUL-terminated; `len` bytes, which may hold NUL themselves */
+    size_t len;
+    double log_prob, score;
+    int64_t tokens;
+    bool truncated, looped;
+    at_piece *pieces; /* with token_scores, else NULL; the end token last, where one was chosen */
+    int64_t piece_count;
+} at_candidate;
 
 typedef struct at_translation {
     char *text;      /* UTF-8, NUL-terminated; `len` bytes, which may hold NUL themselves */
     size_t len;
     double log_prob; /* sum over tokens, end token included, nats; 0 for an empty line */
-    double score;    /* log_prob after the length penalty */
+    double score;    /* log_prob after the penalties */
     int64_t tokens;  /* pieces of the output, end token left out */
     int64_t source_tokens;  /* likewise of the line */
     int64_t unknown_tokens; /* of the line's, those outside the vocabulary */
     bool truncated; /* the length limit cut it */
-    bool looped;    /* it ends in a repetition */
+    bool looped;    /* it repeats itself: 3 periods and 8 tokens of one n-gram (n 1 .. 8) or more in a row */
     bool empty;     /* the line has no tokens */
     bool mended;    /* the line was no valid UTF-8: bad bytes were read as U+FFFD */
+    bool unlooped;  /* the first output repeated itself oftener than the line does; this one is from a search without
+                       repeated trigrams */
+    bool extended;  /* the limit cut the first output; this one is from a search with twice the limit */
+    int64_t sentences; /* with paragraphs: how many the line has; flags are those of any, scores are sums */
+    at_candidate *n_best; /* best first, the translation itself too; samples in the order of drawing; NULL for an empty
+                             line and with paragraphs */
+    int64_t n_best_count;
 } at_translation;
 
 /* Called once a line, in order, as soon as order allows; index counts from 0, the translation belongs to the caller of the function. A
  * status other than ATT_OK (with err filled) ends the work and is returned by at_translate(). */
 typedef at_status at_translated_fn(void *arg, int64_t index, const at_translation *translation, at_error *err);
 
-/* args NULL: the defaults. ATT_INPUT: a line is longer than the positions of a model that learned them. */
+/* args NULL: the defaults. ATT_INPUT: a line is longer than the positions of a model that learned them, or a prefix leaves no
+ * room. ATT_OPTION: an argument out of range. each may be NULL. */
 at_status at_translate(at_translator *translator, const at_line *lines, int64_t count, const at_translate_args *args, at_translated_fn *each,
                        void *arg, at_error *err);
+
+/* ---- scoring given pairs ---- */
+
+typedef struct at_score_args {
+    int64_t batch_tokens;       /* target tokens scored together */
+    int64_t first_line;         /* number of the first line in messages */
+    const volatile int *cancel; /* raised by the caller: ATT_CANCELLED; may be NULL */
+} at_score_args;
+
+/* batch_tokens 1024, first_line 1. */
+at_score_args at_score_defaults(void);
+
+typedef struct at_scored {
+    double log_prob;           /* of the target given the source: sum over pieces, nats */
+    const at_piece *pieces;    /* of the target, end token last; valid during the call */
+    int64_t piece_count;
+    int64_t source_tokens;     /* end token left out */
+    int64_t unknown_tokens;    /* of both, those outside the vocabulary */
+    bool mended;               /* one of the two was no valid UTF-8 */
+} at_scored;
+
+typedef at_status at_scored_fn(void *arg, int64_t index, const at_scored *scored, at_error *err);
+
+/* The log-probability of each target given its source (an empty line is an end token alone), in order; an ensemble scores
+ * with its mean. args NULL: the defaults. A status other than ATT_OK from `each` ends the work and is returned.
+ * ATT_INPUT: a line is longer than the model's positions, or the model computes NaN. */
+at_status at_score(at_translator *translator, const at_line *sources, const at_line *targets, int64_t count,
+                   const at_score_args *args, at_scored_fn *each, void *arg, at_error *err);
+
+/* ---- pictures ---- */
 
 /* A picture of attention: one self-contained HTML page (SVG and a few lines of script) with cross-attention, the encoder's and the decoder's
  * self-attention of every layer and head for `text` and its translation (or `target` when not NULL). *html is malloc'ed. */

@@ -15,6 +15,7 @@
 #define ATT_COMMANDS(COMMAND) \
     COMMAND(train)             \
     COMMAND(translate)         \
+    COMMAND(score)             \
     COMMAND(look)              \
     COMMAND(evaluate)          \
     COMMAND(inspect)           \

@@ -74,6 +74,11 @@ void at_print(at_output *output, const char *format, ...)
     if (written < 0) remember_failure(output);
 }
 
+void at_flush(at_output *output)
+{
+    if (fflush(output->out) != 0) remember_failure(output);
+}
+
 at_status at_print_json(at_output *output, json_t *object, at_error *err)
 {
     char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
@@ -81,7 +86,7 @@ at_status at_print_json(at_output *output, json_t *object, at_error *err)
     if (text == NULL) return at_fail(err, ATT_MEMORY, "out of memory for JSON output; close other programs");
     at_print(output, "%s\n", text);
     free(text);
-    if (fflush(output->out) != 0) remember_failure(output); /* whoever reads events waits for each */
+    at_flush(output); /* whoever reads events waits for each */
     return ATT_OK;
 }
 

@@ -27,7 +27,9 @@ void at_output_init(at_output *output, FILE *out, FILE *err);
 at_status at_output_close(at_output *output, at_error *err);
 
 void at_print(at_output *output, const char *format, ...) ATT_PRINTF(2, 3);
-/* One line of JSON. Takes over `object`; NULL is reported as lack of memory, so json_pack's result can be passed. */
+/* Hands on what was printed, to a reader who waits for it. */
+void at_flush(at_output *output);
+/* One line of JSON, handed on at once. Takes over `object`; NULL is reported as lack of memory, so json_pack's result can be passed. */
 at_status at_print_json(at_output *output, json_t *object, at_error *err);
 /* A JSON string of bytes that may be no UTF-8; such bytes become '?'. */
 json_t *at_json_text(const char *text);

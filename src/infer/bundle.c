@@ -201,6 +201,55 @@ void at_bundle_free(at_bundle *bundle)
     *bundle = (at_bundle){0};
 }
 
+/* ---- views and ensembles ---- */
+
+at_status at_bundle_share(at_bundle *view, const at_bundle *owner, at_backend *be, at_error *err)
+{
+    at_model *model = malloc(sizeof *model);
+    if (model == NULL) return at_fail_memory(err, sizeof *model);
+    *model = *owner->model;
+    model->params.be = be;
+    *view = *owner;
+    view->model = model;
+    return ATT_OK;
+}
+
+void at_bundle_unshare(at_bundle *view)
+{
+    free(view->model);
+    *view = (at_bundle){0};
+}
+
+static bool same_tokens(const at_stored_tokens *a, const at_stored_tokens *b)
+{
+    return a->target_start == b->target_start && a->eos == b->eos && a->pad == b->pad && a->final_eos == b->final_eos;
+}
+
+/* NULL: nothing differs. */
+static const char *what_differs(const at_bundle *a, const at_bundle *b)
+{
+    if (at_tokenizer_hash(a->target) != at_tokenizer_hash(b->target) ||
+        vocab_of(a->model, "target-vocab") != vocab_of(b->model, "target-vocab"))
+        return "target vocabulary";
+    if (at_tokenizer_hash(a->source) != at_tokenizer_hash(b->source)) return "source vocabulary";
+    return same_tokens(&a->tokens, &b->tokens) ? NULL : "start, end or padding token";
+}
+
+at_status at_bundles_agree(const at_bundle *const *bundles, const char *const *names, int64_t count, at_error *err)
+{
+    for (int64_t i = 0; i < count; i++) {
+        if (bundles[i]->source == NULL || bundles[i]->target == NULL)
+            return at_fail(err, ATT_OPTION,
+                           "%s: the model has no tokenizer, so it can't read text; import it with its tokenizer",
+                           names[i]);
+        const char *what = what_differs(bundles[0], bundles[i]);
+        if (what)
+            return at_fail(err, ATT_INPUT, "%s and %s: the %s differs; an ensemble needs models trained with one",
+                           names[0], names[i], what);
+    }
+    return ATT_OK;
+}
+
 /* ---- saving ---- */
 
 static at_status describe_settings(at_stored_model *stored, const at_model *model, at_error *err)

@@ -10,22 +10,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "base/utf8.h"
+#include "infer/guard.h"
 
 typedef struct job {
     const at_bundle *bundle;
+    const at_bundle **models; /* bundle and the ensemble's */
     const at_line *lines;
     int64_t count;
     const at_translate_options *options;
     at_translation *out;
+    int64_t n_best;
     at_ids tokens;
     int64_t *offset; /* count + 1 */
-    int64_t *order;  /* count */
+    at_ids prefix;
+    int64_t *prefix_offset; /* count + 1; NULL without prefixes */
+    int64_t *order;         /* count */
     int64_t delivered;
-    at_ids batch_ids; /* of the batch in work */
-    int64_t *batch_offset;
-    at_hypothesis *best;
-    int64_t batch_room; /* sentences in batch_offset and best */
+    at_ids batch_ids, batch_prefix; /* of the batch in work */
+    int64_t *batch_offset, *batch_prefix_offset;
+    uint64_t *batch_key;
+    at_hypothesis *best; /* (sentences, n_best) */
+    int64_t batch_room;  /* sentences in the arrays above */
 } job;
 
 static int64_t tokens_of(const job *j, int64_t line)
@@ -35,29 +42,37 @@ static int64_t tokens_of(const job *j, int64_t line)
 
 /* ---- tokens ---- */
 
-static at_status tokenise_text(job *j, at_line text, at_translation *out, at_error *err)
+at_status at_encode_mended(const at_tokenizer *tokenizer, at_line text, at_ids *ids, bool *mended, at_error *err)
 {
+    *mended = text.len > 0 && at_utf8_valid(text.data, text.len) < text.len;
+    if (!*mended) return at_tokenizer_encode(tokenizer, text.len > 0 ? text.data : "", text.len, ids, err);
+    at_buf valid = {0};
+    at_status status = at_utf8_mend(text.data, text.len, &valid, err);
+    if (status == ATT_OK) status = at_tokenizer_encode(tokenizer, valid.data, valid.len, ids, err);
+    at_buf_free(&valid);
+    return status;
+}
+
+static at_status tokenise_line(job *j, int64_t line, at_error *err)
+{
+    at_translation *out = &j->out[line];
     const size_t before = j->tokens.len;
     const int32_t unknown = at_tokenizer_unk(j->bundle->source);
-    ATT_TRY(at_tokenizer_encode(j->bundle->source, text.data, text.len, &j->tokens, err));
+    ATT_TRY(at_encode_mended(j->bundle->source, j->lines[line], &j->tokens, &out->mended, err));
     out->source_tokens = (int64_t)(j->tokens.len - before);
     for (size_t i = before; i < j->tokens.len; i++) out->unknown_tokens += j->tokens.data[i] == unknown;
     out->empty = out->source_tokens == 0;
     return out->empty ? ATT_OK : at_ids_push(&j->tokens, j->bundle->tokens.eos, err);
 }
 
-static at_status tokenise_line(job *j, int64_t line, at_buf *scratch, at_error *err)
+static at_status tokenise_prefix(job *j, int64_t line, at_error *err)
 {
-    at_line text = j->lines[line];
-    at_translation *out = &j->out[line];
-    if (text.len > 0 && at_utf8_valid(text.data, text.len) < text.len) {
-        at_buf_clear(scratch);
-        ATT_TRY(at_utf8_mend(text.data, text.len, scratch, err));
-        text = (at_line){scratch->data, scratch->len};
-        out->mended = true;
-    }
-    if (text.len == 0) text.data = "";
-    return tokenise_text(j, text, out, err);
+    bool mended;
+    if (j->prefix_offset == NULL) return ATT_OK;
+    j->prefix_offset[line] = (int64_t)j->prefix.len;
+    ATT_TRY(at_encode_mended(j->bundle->target, j->options->prefixes[line], &j->prefix, &mended, err));
+    j->prefix_offset[line + 1] = (int64_t)j->prefix.len;
+    return ATT_OK;
 }
 
 static at_status check_length(const job *j, int64_t line, at_error *err)
@@ -78,17 +93,15 @@ static at_status check_cancel(const job *j, at_error *err)
 
 static at_status tokenise(job *j, at_error *err)
 {
-    at_buf scratch = {0};
-    at_status status = ATT_OK;
-    for (int64_t i = 0; i < j->count && status == ATT_OK; i++) {
+    for (int64_t i = 0; i < j->count; i++) {
         j->offset[i] = (int64_t)j->tokens.len;
-        status = tokenise_line(j, i, &scratch, err);
+        ATT_TRY(tokenise_line(j, i, err));
         j->offset[i + 1] = (int64_t)j->tokens.len;
-        if (status == ATT_OK) status = check_length(j, i, err);
-        if (status == ATT_OK) status = check_cancel(j, err);
+        ATT_TRY(check_length(j, i, err));
+        ATT_TRY(tokenise_prefix(j, i, err));
+        ATT_TRY(check_cancel(j, err));
     }
-    at_buf_free(&scratch);
-    return status;
+    return ATT_OK;
 }
 
 /* ---- order ---- */
@@ -136,55 +149,138 @@ static int64_t batch_end(const job *j, int64_t first)
 
 /* ---- batches ---- */
 
+static void free_batch(job *j)
+{
+    free(j->batch_offset);
+    free(j->batch_prefix_offset);
+    free(j->batch_key);
+    free(j->best);
+}
+
 static at_status reserve_batch(job *j, int64_t sentences, at_error *err)
 {
     if (sentences <= j->batch_room) return ATT_OK;
     const size_t n = (size_t)sentences;
-    free(j->batch_offset);
-    free(j->best);
+    free_batch(j);
     j->batch_offset = malloc((n + 1) * sizeof *j->batch_offset);
-    j->best = malloc(n * sizeof *j->best);
-    j->batch_room = j->batch_offset && j->best ? sentences : 0;
-    return j->batch_room ? ATT_OK : at_fail_memory(err, n * (sizeof *j->batch_offset + sizeof *j->best));
+    j->batch_prefix_offset = malloc((n + 1) * sizeof *j->batch_prefix_offset);
+    j->batch_key = malloc(n * sizeof *j->batch_key);
+    j->best = malloc(n * (size_t)j->n_best * sizeof *j->best);
+    const bool room = j->batch_offset && j->batch_prefix_offset && j->batch_key && j->best;
+    j->batch_room = room ? sentences : 0;
+    return room ? ATT_OK : at_fail_memory(err, n * (size_t)j->n_best * sizeof *j->best);
+}
+
+static uint64_t key_of(const job *j, int64_t line)
+{
+    const at_translate_options *o = j->options;
+    return o->keys ? o->keys[line] : at_rng_key(o->seed, (uint64_t)(o->first_line + line));
+}
+
+/* Appends line's part of (from, offset) as sequence n of a packed batch. */
+static at_status pack_line(at_ids *to, int64_t *to_offset, int64_t n, const at_ids *from, const int64_t *offset,
+                           int64_t line, at_error *err)
+{
+    ATT_TRY(at_ids_add(to, from->data + offset[line], (size_t)(offset[line + 1] - offset[line]), err));
+    to_offset[n + 1] = (int64_t)to->len;
+    return ATT_OK;
 }
 
 /* The lines of order[first .. end] as a packed batch; empty lines are left out. */
-static at_status pack_batch(job *j, int64_t first, int64_t end, at_packed *batch, at_error *err)
+static at_status pack_batch(job *j, int64_t first, int64_t end, at_packed *batch, at_packed *prefix, at_error *err)
 {
     ATT_TRY(reserve_batch(j, end - first, err));
-    j->batch_ids.len = 0;
-    j->batch_offset[0] = 0;
+    j->batch_ids.len = j->batch_prefix.len = 0;
+    j->batch_offset[0] = j->batch_prefix_offset[0] = 0;
     int64_t n = 0;
     for (int64_t i = first; i < end; i++) {
         const int64_t line = j->order[i];
         if (tokens_of(j, line) == 0) continue;
-        ATT_TRY(at_ids_add(&j->batch_ids, j->tokens.data + j->offset[line], (size_t)tokens_of(j, line), err));
-        j->batch_offset[++n] = (int64_t)j->batch_ids.len;
+        ATT_TRY(pack_line(&j->batch_ids, j->batch_offset, n, &j->tokens, j->offset, line, err));
+        if (j->prefix_offset)
+            ATT_TRY(pack_line(&j->batch_prefix, j->batch_prefix_offset, n, &j->prefix, j->prefix_offset, line, err));
+        j->batch_key[n++] = key_of(j, line);
     }
     *batch = (at_packed){n, j->batch_offset, j->batch_ids.data};
+    *prefix = (at_packed){n, j->batch_prefix_offset, j->batch_prefix.data};
     return ATT_OK;
 }
 
-/* The record of one line; best NULL: an empty one. */
-static at_status record(const job *j, at_translation *out, const at_hypothesis *best, at_error *err)
+static at_status decode_text(const job *j, const at_hypothesis *best, char **text, size_t *len, at_error *err)
 {
-    at_buf text = {0};
-    at_status status = at_buf_reserve(&text, 0, err);
+    at_buf decoded = {0};
+    at_status status = at_buf_reserve(&decoded, 0, err);
     if (status == ATT_OK && best)
-        status = at_tokenizer_decode(j->bundle->target, best->ids, (size_t)best->count, &text, err);
+        status = at_tokenizer_decode(j->bundle->target, best->ids, (size_t)best->count, &decoded, err);
     if (status != ATT_OK) {
-        at_buf_free(&text);
+        at_buf_free(&decoded);
         return status;
     }
-    out->text = text.data;
-    out->len = text.len;
-    if (best == NULL) return ATT_OK;
+    *text = decoded.data;
+    *len = decoded.len;
+    return ATT_OK;
+}
+
+/* Pieces and log-probabilities, the end token's last where one was chosen. */
+static at_status record_tokens(const job *j, const at_hypothesis *best, at_candidate *out, at_error *err)
+{
+    if (best->token_log_probs == NULL) return ATT_OK;
+    const int64_t count = best->count + !best->truncated;
+    out->pieces = malloc((size_t)(count + 1) * sizeof *out->pieces);
+    if (out->pieces == NULL) return at_fail_memory(err, (size_t)count * sizeof *out->pieces);
+    out->piece_count = count;
+    for (int64_t i = 0; i < count; i++) {
+        const int32_t id = i < best->count ? best->ids[i] : j->bundle->tokens.eos;
+        out->pieces[i] = (at_piece){at_tokenizer_piece(j->bundle->target, id), id, (double)best->token_log_probs[i]};
+    }
+    return ATT_OK;
+}
+
+static at_status record_output(const job *j, const at_hypothesis *best, at_candidate *out, at_error *err)
+{
     out->log_prob = best->log_prob;
     out->score = best->score;
     out->tokens = best->count;
     out->truncated = best->truncated;
     out->looped = best->looped;
+    ATT_TRY(record_tokens(j, best, out, err));
+    return decode_text(j, best, &out->text, &out->len, err);
+}
+
+static at_status record_n_best(const job *j, at_translation *out, const at_hypothesis *best, at_error *err)
+{
+    out->n_best = calloc((size_t)j->n_best, sizeof *out->n_best);
+    if (out->n_best == NULL) return at_fail_memory(err, (size_t)j->n_best * sizeof *out->n_best);
+    for (int64_t i = 0; i < j->n_best && best[i].ids; i++) {
+        out->n_best_count++; /* first, so that a failure frees what the record has by then */
+        ATT_TRY(record_output(j, &best[i], &out->n_best[i], err));
+    }
     return ATT_OK;
+}
+
+static at_status copy_text(at_translation *out, const at_candidate *from, at_error *err)
+{
+    char *text = malloc(from->len + 1);
+    if (text == NULL) return at_fail_memory(err, from->len);
+    out->text = memcpy(text, from->text, from->len + 1);
+    out->len = from->len;
+    return ATT_OK;
+}
+
+/* The record of one line; best NULL: an empty one. A line's record is done once its text is there. */
+static at_status record(const job *j, at_translation *out, const at_hypothesis *best, at_error *err)
+{
+    if (best == NULL) return decode_text(j, NULL, &out->text, &out->len, err);
+    ATT_TRY(record_n_best(j, out, best, err));
+    const at_candidate *first = &out->n_best[0];
+    out->log_prob = first->log_prob;
+    out->score = first->score;
+    out->tokens = first->tokens;
+    out->truncated = first->truncated;
+    out->looped = first->looped;
+    out->unlooped = best->unlooped;
+    out->extended = best->extended;
+    return copy_text(out, first, err);
 }
 
 static at_status record_batch(job *j, int64_t first, int64_t end, at_error *err)
@@ -192,18 +288,23 @@ static at_status record_batch(job *j, int64_t first, int64_t end, at_error *err)
     const at_hypothesis *best = j->best;
     for (int64_t i = first; i < end; i++) {
         const int64_t line = j->order[i];
-        ATT_TRY(record(j, &j->out[line], tokens_of(j, line) > 0 ? best++ : NULL, err));
+        const bool empty = tokens_of(j, line) == 0;
+        ATT_TRY(record(j, &j->out[line], empty ? NULL : best, err));
+        if (!empty) best += j->n_best;
     }
     return ATT_OK;
 }
 
 static at_status run_batch(job *j, int64_t first, int64_t end, at_error *err)
 {
-    at_packed batch;
-    ATT_TRY(pack_batch(j, first, end, &batch, err));
-    ATT_TRY(at_search(j->bundle, &batch, &j->options->search, j->best, err));
+    at_packed batch, prefix;
+    ATT_TRY(pack_batch(j, first, end, &batch, &prefix, err));
+    const at_search_input input = {batch, j->prefix_offset ? &prefix : NULL, j->batch_key};
+    const int64_t models = 1 + j->options->ensemble_count;
+    ATT_TRY((j->options->guard ? at_search_guarded : at_search_all)(j->models, models, &input, &j->options->search,
+                                                                    j->best, err));
     const at_status status = record_batch(j, first, end, err);
-    for (int64_t i = 0; i < batch.count; i++) at_hypothesis_free(&j->best[i]);
+    for (int64_t i = 0; i < batch.count * j->n_best; i++) at_hypothesis_free(&j->best[i]);
     return status;
 }
 
@@ -214,12 +315,23 @@ static at_status deliver(job *j, at_error *err)
     return ATT_OK;
 }
 
-static at_status translate(job *j, at_error *err)
+static at_status make_room(job *j, at_error *err)
 {
+    const at_translate_options *o = j->options;
     const size_t bytes = ((size_t)j->count + 1) * sizeof *j->offset;
     j->offset = malloc(bytes);
     j->order = malloc(bytes);
-    if (j->offset == NULL || j->order == NULL) return at_fail_memory(err, bytes);
+    if (o->prefixes) j->prefix_offset = malloc(bytes);
+    j->models = malloc((size_t)(o->ensemble_count + 1) * sizeof *j->models);
+    if (!j->offset || !j->order || (o->prefixes && !j->prefix_offset) || !j->models) return at_fail_memory(err, bytes);
+    j->models[0] = j->bundle;
+    for (int64_t i = 0; i < o->ensemble_count; i++) j->models[i + 1] = o->ensemble[i];
+    return ATT_OK;
+}
+
+static at_status translate(job *j, at_error *err)
+{
+    ATT_TRY(make_room(j, err));
     ATT_TRY(tokenise(j, err));
     ATT_TRY(sort_lines(j, err));
     for (int64_t first = 0, end; first < j->count; first = end) {
@@ -230,6 +342,19 @@ static at_status translate(job *j, at_error *err)
     return ATT_OK;
 }
 
+static void release(job *j)
+{
+    at_ids_free(&j->tokens);
+    at_ids_free(&j->prefix);
+    at_ids_free(&j->batch_ids);
+    at_ids_free(&j->batch_prefix);
+    free(j->models);
+    free(j->offset);
+    free(j->prefix_offset);
+    free(j->order);
+    free_batch(j);
+}
+
 at_status at_translate_lines(const at_bundle *bundle, const at_line *lines, int64_t count,
                              const at_translate_options *options, at_translation *out, at_error *err)
 {
@@ -238,20 +363,21 @@ at_status at_translate_lines(const at_bundle *bundle, const at_line *lines, int6
                        "the model has no tokenizer, so it can't read text; import it with its tokenizer");
     if (count == 0) return ATT_OK;
     job j = {.bundle = bundle, .lines = lines, .count = count, .options = options, .out = out};
+    j.n_best = options->search.n_best > 1 ? options->search.n_best : 1;
     memset(out, 0, (size_t)count * sizeof *out);
     const at_status status = translate(&j, err);
     for (int64_t i = 0; i < count && status != ATT_OK; i++) at_translation_free(&out[i]);
-    at_ids_free(&j.tokens);
-    at_ids_free(&j.batch_ids);
-    free(j.offset);
-    free(j.order);
-    free(j.batch_offset);
-    free(j.best);
+    release(&j);
     return status;
 }
 
 void at_translation_free(at_translation *translation)
 {
+    for (int64_t i = 0; i < translation->n_best_count; i++) {
+        free(translation->n_best[i].text);
+        free(translation->n_best[i].pieces);
+    }
+    free(translation->n_best);
     free(translation->text);
     *translation = (at_translation){0};
 }

@@ -47,8 +47,17 @@ typedef struct at_free_block { /* a gradient buffer that waits for reuse */
     struct at_free_block *next;
 } at_free_block;
 
+/* Asks one attention, known by what it reads, for its weights: see at_attention_args. Steps of decoding ask so, and no
+ * architecture has to hand the request on. */
+typedef struct at_attention_watch {
+    const at_tensor *kv;
+    float *weights;
+    const int64_t *offset;
+} at_attention_watch;
+
 struct at_ctx {
     at_backend *be;
+    const at_attention_watch *watch; /* NULL: nobody asks */
     at_arena host;
     at_device_chunk *chunks, *current;
     at_free_block *free_blocks;

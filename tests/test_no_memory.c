@@ -1,0 +1,213 @@
+/* The n-th allocation fails, for every n: public functions return ATT_MEMORY (or get along without), print nothing, end
+ * nothing and leak nothing (address sanitizer). The linker sends this program's allocations through the functions below
+ * (tests/CMakeLists.txt); what libraries allocate for themselves isn't touched. */
+#include "tiny_translator.h"
+
+#include <attend/attend.h>
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t bytes);
+void *__real_aligned_alloc(size_t alignment, size_t bytes);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t bytes);
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
+char *__wrap_strdup(const char *text);
+
+static int64_t left = -1; /* allocations that succeed yet; negative: all do */
+static bool failed;
+
+static bool fails(void)
+{
+    if (left < 0) return false;
+    if (left-- > 0) return false;
+    left = -1; /* one only */
+    failed = true;
+    return true;
+}
+
+void *__wrap_malloc(size_t bytes)
+{
+    return fails() ? NULL : __real_malloc(bytes);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t bytes)
+{
+    return fails() ? NULL : __real_realloc(old, bytes);
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
+{
+    return fails() ? NULL : __real_aligned_alloc(alignment, bytes);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails() ? NULL : __real_strdup(text);
+}
+
+typedef struct paths {
+    char a[40], b[40];
+} paths;
+
+static const at_line lines[] = {{"haus baum katze", 15}, {"", 0}, {"hund \xFF rot", 10}, {"blau. gross, rot.", 17}};
+static const at_line prefixes[] = {{"haus", 4}, {"", 0}, {"", 0}, {"rot", 3}};
+
+static at_status seen(void *arg, int64_t index, const at_translation *t, at_error *err)
+{
+    (void)err;
+    assert_non_null(t->text);
+    *(int64_t *)arg += index;
+    return ATT_OK;
+}
+
+static at_status scored(void *arg, int64_t index, const at_scored *s, at_error *err)
+{
+    (void)err;
+    (void)s;
+    *(int64_t *)arg += index;
+    return ATT_OK;
+}
+
+/* ---- what is tried; each gives a status and leaves nothing behind ---- */
+
+static at_status try_open(at_translator *unused, const paths *p, at_error *err)
+{
+    at_translator *t = NULL;
+    (void)unused;
+    const at_status status = at_translator_open_ensemble(&t, (const char *[]){p->a, p->b}, 2, 1, err);
+    if (status == ATT_OK) at_translator_free(t);
+    return status;
+}
+
+static at_status try_share(at_translator *t, const paths *p, at_error *err)
+{
+    at_translator *other = NULL;
+    (void)p;
+    const at_status status = at_translator_share(&other, t, 2, err);
+    if (status == ATT_OK) at_translator_free(other);
+    return status;
+}
+
+static at_status try_translate(at_translator *t, const paths *p, at_error *err)
+{
+    int64_t sum = 0;
+    (void)p;
+    at_translate_args args = at_translate_defaults();
+    args.n_best = 2;
+    args.token_scores = true;
+    args.coverage_penalty = 0.2;
+    args.no_repeat = 4;
+    args.prefixes = prefixes;
+    return at_translate(t, lines, 4, &args, seen, &sum, err);
+}
+
+static at_status try_sample(at_translator *t, const paths *p, at_error *err)
+{
+    int64_t sum = 0;
+    (void)p;
+    at_translate_args args = at_translate_defaults();
+    args.sample = args.paragraphs = true;
+    args.top_p = 0.8;
+    return at_translate(t, lines, 4, &args, seen, &sum, err);
+}
+
+static at_status try_score(at_translator *t, const paths *p, at_error *err)
+{
+    int64_t sum = 0;
+    (void)p;
+    return at_score(t, lines, lines, 4, NULL, scored, &sum, err);
+}
+
+typedef at_status try_fn(at_translator *t, const paths *p, at_error *err);
+
+/* With `fresh` a new translator for each n, so that what it keeps (packed weights, scratch) is allocated within. */
+static void fail_each(try_fn *attempt, const paths *p, bool fresh)
+{
+    at_translator *t = NULL;
+    at_error err;
+    int64_t n = 0, refused = 0;
+    do {
+        if (t == NULL) must(at_translator_open(&t, p->a, 1, &err), &err);
+        failed = false;
+        left = n++;
+        err.text[0] = '\0';
+        const at_status status = attempt(t, p, &err);
+        left = -1;
+        if (status != ATT_OK) {
+            assert_true(failed);
+            assert_int_equal(status, ATT_MEMORY);
+            assert_true(err.text[0] != '\0');
+            refused++;
+            must(attempt(t, p, &err), &err); /* and it works again */
+        }
+        if (fresh) {
+            at_translator_free(t);
+            t = NULL;
+        }
+    } while (failed);
+    at_translator_free(t);
+    assert_true(refused > 5);
+}
+
+static void opening(void **state)
+{
+    fail_each(try_open, *state, false);
+}
+
+static void sharing(void **state)
+{
+    fail_each(try_share, *state, true);
+}
+
+static void translating(void **state)
+{
+    fail_each(try_translate, *state, true);
+    fail_each(try_translate, *state, false);
+}
+
+static void sampling(void **state)
+{
+    fail_each(try_sample, *state, true);
+}
+
+static void scoring(void **state)
+{
+    fail_each(try_score, *state, true);
+}
+
+static int make_files(void **state)
+{
+    paths *p = calloc(1, sizeof *p);
+    strcpy(p->a, "/tmp/attend-memory-XXXXXX");
+    strcpy(p->b, "/tmp/attend-memory-XXXXXX");
+    tiny_file(p->a, 1, 5);
+    tiny_file(p->b, 1, 6);
+    *state = p;
+    return 0;
+}
+
+static int drop_files(void **state)
+{
+    paths *p = *state;
+    unlink(p->a);
+    unlink(p->b);
+    free(p);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(opening),  cmocka_unit_test(sharing), cmocka_unit_test(translating),
+        cmocka_unit_test(sampling), cmocka_unit_test(scoring),
+    };
+    return cmocka_run_group_tests(tests, make_files, drop_files);
+}
