@@ -84,7 +84,7 @@ static void assert_verified(const at_bundle *bundle, const char *folder)
 {
     at_error err;
     at_verify_report report;
-    must(at_verify_marian(bundle, folder, &report, &err), &err);
+    must(at_verify(bundle, folder, &report, &err), &err);
     assert_int_equal(report.count, 9);
     int wrong = 0;
     for (int i = 0; i < report.count; i++) {
@@ -129,11 +129,11 @@ static void a_wrong_weight_shows(void **state)
     at_params *p = &bundle.model->params;
     at_params_find(p, "decoder.0.cross.q.weight")->data[5] += 1;
     at_params_changed(p);
-    must(at_verify_marian(&bundle, s->reference, &report, &err), &err);
+    must(at_verify(&bundle, s->reference, &report, &err), &err);
     assert_true(report.row[0].ok); /* the encoder has no part in it */
     assert_false(report.row[1].ok);
     assert_false(report.row[2].ok);
-    must(at_verify_marian(&bundle, s->folder, &report, &err), &err);
+    must(at_verify(&bundle, s->folder, &report, &err), &err);
     assert_int_equal(report.count, 0);
     at_bundle_free(&bundle);
 }

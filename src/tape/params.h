@@ -46,6 +46,8 @@ void at_params_init(at_params *params, at_backend *be);
 void at_params_free(at_params *params);
 /* Declares a tensor of rank 1 (d1 = 0) or 2. Failures are sticky and reported by at_params_allocate. */
 at_tensor *at_params_add(at_params *params, at_init init, int64_t d0, int64_t d1, const char *name_format, ...) ATT_PRINTF(5, 6);
+/* Another rule for a declared tensor before at_params_draw. */
+void at_params_set_init(at_params *params, const at_tensor *tensor, at_init init);
 at_status at_params_allocate(at_params *params, bool training, at_error *err);
 /* Draws every tensor from its rule; a function of the seed and of the tensor's name. */
 at_status at_params_draw(at_params *params, uint64_t seed, at_error *err);
