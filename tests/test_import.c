@@ -571,16 +571,16 @@ static void answers_that_do_not_fit(void **state)
     static const char *const words[] = {"\"source_mask\"", "\"target\"", "\"encoder\""};
     for (size_t count = 1; count <= 3; count++) {
         must(at_safetensors_write(path, tensors, count, NULL, 0, &err), &err);
-        assert_int_equal(at_verify_marian(&bundle, s->folder, &report, &err), ATT_INPUT);
+        assert_int_equal(at_verify(&bundle, s->folder, &report, &err), ATT_INPUT);
         if (!strstr(err.text, words[count - 1])) fail_msg("%s", err.text);
     }
     tensors[1].data = ids;
     must(at_safetensors_write(path, tensors, 3, NULL, 0, &err), &err);
-    assert_int_equal(at_verify_marian(&bundle, s->folder, &report, &err), ATT_INPUT);
+    assert_int_equal(at_verify(&bundle, s->folder, &report, &err), ATT_INPUT);
     assert_non_null(strstr(err.text, "1000"));
     tensors[1].data = none;
     must(at_safetensors_write(path, tensors, 3, NULL, 0, &err), &err);
-    assert_int_equal(at_verify_marian(&bundle, s->folder, &report, &err), ATT_INPUT);
+    assert_int_equal(at_verify(&bundle, s->folder, &report, &err), ATT_INPUT);
     assert_non_null(strstr(err.text, "no token"));
     at_bundle_free(&bundle);
 }

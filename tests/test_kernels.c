@@ -594,24 +594,27 @@ static void tiles_are_exact_chains(void **state)
     (void)state;
     static const int depths[] = {0, 1, 2, 3, 15, 17, 256};
     enum { LDC = 45 };
-    float *a = normals(20, 300 * ATT_TILE_STRIDE, 1), *b = normals(21, 2 * 300 * ATT_PANEL, 1),
+    float *a = normals(20, 300 * ATT_TILE_STRIDE, 1), *b = normals(21, 300 * 33 + 32, 1),
           *given = normals(22, 16 * LDC, 1), c[16 * LDC];
     for (int t = 0; t < table_count; t++)
         for (int64_t rows = 1; rows <= ATT_TILE_ROWS; rows++)
             for (int run = 0; run < 8 * 7; run++) {
                 const int64_t k = depths[run / 8], panels = 1 + run % 2, stride = k * ATT_PANEL + 32;
                 const bool accumulate = run / 2 % 2, transposed = run / 4 % 2, fused = is_fused(&tables[t]);
+                const int64_t lda = transposed ? 19 : run % 3 ? ATT_TILE_STRIDE : 257, ldb = run % 5 ? ATT_PANEL : 33,
+                              panel_stride = run % 5 ? stride : ATT_PANEL;
+                const at_tile tile = {rows, panels, k, a, lda, b, ldb, panel_stride, c, LDC, accumulate};
                 memcpy(c, given, sizeof c);
                 if (transposed)
-                    tables[t].gemm_tile_t(rows, panels, k, a, 19, b, stride, c, LDC, accumulate);
+                    tables[t].gemm_tile_t(&tile);
                 else
-                    tables[t].gemm_tile(rows, panels, k, a, b, stride, c, LDC, accumulate);
+                    tables[t].gemm_tile(&tile);
                 for (int64_t i = 0; i < 16; i++)
                     for (int64_t j = 0; j < LDC; j++) {
                         float want = given[i * LDC + j];
                         if (i < rows && j < panels * ATT_PANEL)
-                            want = chain(fused, accumulate ? want : 0, transposed ? a + i : a + i * ATT_TILE_STRIDE,
-                                         transposed ? 19 : 1, b + j / ATT_PANEL * stride + j % ATT_PANEL, ATT_PANEL, k);
+                            want = chain(fused, accumulate ? want : 0, transposed ? a + i : a + i * lda,
+                                         transposed ? lda : 1, b + j / ATT_PANEL * panel_stride + j % ATT_PANEL, ldb, k);
                         assert_true(c[i * LDC + j] == want);
                     }
             }

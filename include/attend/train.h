@@ -114,6 +114,7 @@ const struct at_option *at_bench_training_options(at_bench_training *bench, void
 
 typedef struct at_bench_training_result {
     double target_tokens_per_s, best; /* over all timed steps; of the best one */
+    double ms_per_step;               /* median */
     double loss;                      /* of the last step, nats a token */
     int64_t parameters, peak_mb;      /* largest resident size of the process */
 } at_bench_training_result;

@@ -11,7 +11,7 @@ static at_status verify(const at_stored_model *stored, const char *dir, at_backe
     at_bundle bundle;
     at_verify_report report;
     ATT_TRY(at_bundle_make(&bundle, stored, dir, be, false, err));
-    const at_status status = at_verify_marian(&bundle, dir, &report, err);
+    const at_status status = at_verify(&bundle, dir, &report, err);
     for (int i = 0; status == ATT_OK && i < report.count; i++)
         checks[i] = (at_import_check){report.row[i].what, report.row[i].measured, report.row[i].limit, report.row[i].ok};
     if (status == ATT_OK) *count = report.count;

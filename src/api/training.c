@@ -168,6 +168,6 @@ at_status at_bench_training_run(const at_bench_training *bench, at_bench_trainin
 {
     at_bench_train_result r;
     ATT_TRY(at_bench_train(&bench->options, &r, err));
-    *result = (at_bench_training_result){r.target_tokens_per_s, r.best, r.loss, r.parameters, r.peak_mb};
+    *result = (at_bench_training_result){r.target_tokens_per_s, r.best, r.ms_per_step, r.loss, r.parameters, r.peak_mb};
     return ATT_OK;
 }

@@ -98,8 +98,9 @@ static void weigh(const unit *u, float *c, const float *s, int64_t rows, const f
     const int64_t stride = depth * ATT_PANEL;
     for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < u->padded; j += 2 * ATT_PANEL)
-            u->kernels->gemm_tile(at_min(ATT_TILE_ROWS, rows - i), at_min(2, (u->padded - j) / ATT_PANEL), keys, s + i * LD,
-                                  panels + j * depth + from * ATT_PANEL, stride, c + i * u->padded + j, u->padded, accumulate);
+            u->kernels->gemm_tile(&(at_tile){at_min(ATT_TILE_ROWS, rows - i), at_min(2, (u->padded - j) / ATT_PANEL), keys, s + i * LD,
+                                             LD, panels + j * depth + from * ATT_PANEL, ATT_PANEL, stride, c + i * u->padded + j,
+                                             u->padded, accumulate});
 }
 
 /* c (keys, padded) += s^T (keys, rows) times panels of depth `rows`. */
@@ -107,8 +108,8 @@ static void weigh_transposed(const unit *u, float *c, const float *s, int64_t ro
 {
     for (int64_t i = 0; i < keys; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < u->padded; j += 2 * ATT_PANEL)
-            u->kernels->gemm_tile_t(at_min(ATT_TILE_ROWS, keys - i), at_min(2, (u->padded - j) / ATT_PANEL), rows, s + i, LD,
-                                    panels + j * rows, rows * ATT_PANEL, c + i * u->padded + j, u->padded, true);
+            u->kernels->gemm_tile_t(&(at_tile){at_min(ATT_TILE_ROWS, keys - i), at_min(2, (u->padded - j) / ATT_PANEL), rows, s + i, LD,
+                                               panels + j * rows, ATT_PANEL, rows * ATT_PANEL, c + i * u->padded + j, u->padded, true});
 }
 
 /* Weight zero for the keys of a row that are not visible. */

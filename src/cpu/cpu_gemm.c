@@ -1,8 +1,8 @@
 /* Matrix products: blocking around the tile kernels of simd/gemm_kernels.c.
  *
- *        N                    A rows are copied into a tile of fixed stride (ATT_TILE_STRIDE), 14 x 256 floats = 15 KB in
- *   +----------+              L1, whose odd stride keeps rows of power-of-two width from colliding; B streams from panels
- *   | B panels | K            packed once a step; C tiles are read and written once per 256 of K.
+ *        N                    A is read where it lies, 14 rows of 256 floats at a time, which stay in L1; rows whose
+ *   +----------+              stride would make them collide there are copied into a tile of odd stride first. B streams
+ *   | B panels | K            from panels packed once a step; C tiles are read and written once per 256 of K.
  * +-+----------+
  * |A|   C      | M            Own kernels instead of a library's because an output element is then one chain over K: equal bits
  * +-+----------+              for any thread count, batch and number of rows, training and inference alike. They reach 92-100 %
@@ -11,46 +11,44 @@
 
 #include "cpu/cpu.h"
 
-/* One tile row of C: 14 rows at most, all panels of [first, n) columns, two at a time. */
-typedef struct tile_row {
-    const at_kernels *k;
-    const float *a, *packed;
-    int64_t rows, depth, panel_stride, n;
-    float *c;
-    int64_t ldc;
-    bool accumulate;
-    float *edge; /* ATT_TILE_ROWS x 32, for the last columns when n is no multiple of 16 */
-} tile_row;
-
-static void edge_tile(const tile_row *t, int64_t column)
+/* Columns that are no whole panel: C goes by way of `edge`, ATT_TILE_ROWS x 32 floats. */
+static void edge_tile(void (*product)(const at_tile *), at_tile t, int64_t width, float *edge)
 {
-    const int64_t width = t->n - column, ld = 2 * ATT_PANEL;
-    if (t->accumulate)
-        for (int64_t i = 0; i < t->rows; i++) {
-            memset(t->edge + i * ld, 0, (size_t)ld * sizeof(float));
-            memcpy(t->edge + i * ld, t->c + i * t->ldc + column, (size_t)width * sizeof(float));
-        }
-    t->k->gemm_tile(t->rows, at_ceil_div(width, ATT_PANEL), t->depth, t->a, t->packed + column / ATT_PANEL * t->panel_stride,
-                    t->panel_stride, t->edge, ld, t->accumulate);
-    for (int64_t i = 0; i < t->rows; i++)
-        memcpy(t->c + i * t->ldc + column, t->edge + i * ld, (size_t)width * sizeof(float));
+    float *c = t.c;
+    const int64_t ld = 2 * ATT_PANEL, ldc = t.ldc;
+    for (int64_t i = 0; t.accumulate && i < t.rows; i++) {
+        memset(edge + i * ld, 0, (size_t)ld * sizeof(float));
+        memcpy(edge + i * ld, c + i * ldc, (size_t)width * sizeof(float));
+    }
+    t.c = edge;
+    t.ldc = ld;
+    product(&t);
+    for (int64_t i = 0; i < t.rows; i++) memcpy(c + i * ldc, edge + i * ld, (size_t)width * sizeof(float));
 }
 
-static void run_tile_row(const tile_row *t)
+/* The tile of at most two panels that has `width` columns. */
+static void run_tile(void (*product)(const at_tile *), at_tile t, int64_t width, float *edge)
 {
-    int64_t column = 0;
-    for (; column + 2 * ATT_PANEL <= t->n; column += 2 * ATT_PANEL)
-        t->k->gemm_tile(t->rows, 2, t->depth, t->a, t->packed + column / ATT_PANEL * t->panel_stride, t->panel_stride,
-                        t->c + column, t->ldc, t->accumulate);
-    if (t->n - column == ATT_PANEL)
-        t->k->gemm_tile(t->rows, 1, t->depth, t->a, t->packed + column / ATT_PANEL * t->panel_stride, t->panel_stride,
-                        t->c + column, t->ldc, t->accumulate);
-    else if (column < t->n)
-        edge_tile(t, column);
+    t.panels = at_ceil_div(width, ATT_PANEL);
+    if (width % ATT_PANEL == 0)
+        product(&t);
+    else
+        edge_tile(product, t, width, edge);
 }
 
 /* Columns are taken 1024 at a time so that the panels in use stay in L2 while all rows pass by. */
 enum { COLUMN_BLOCK = 1024 };
+
+/* Rows whose stride is a multiple of so many floats fall into few sets of L1; others are read where they lie. */
+enum { COLLIDING_STRIDE = 512 };
+
+static const float *tile_of_a(const float *a, int64_t *lda, int64_t rows, int64_t depth, float *copy)
+{
+    if (*lda % COLLIDING_STRIDE != 0) return a;
+    for (int64_t r = 0; r < rows; r++) memcpy(copy + r * ATT_TILE_STRIDE, a + r * *lda, (size_t)depth * sizeof(float));
+    *lda = ATT_TILE_STRIDE;
+    return copy;
+}
 
 void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *packed_b, float *c,
                 int64_t ldc, bool accumulate, float *scratch)
@@ -59,12 +57,14 @@ void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const 
     for (int64_t j = 0; j < n; j += COLUMN_BLOCK)
         for (int64_t p = 0; p < depth; p += ATT_TILE_DEPTH)
             for (int64_t i = 0; i < m; i += ATT_TILE_ROWS) {
-                const int64_t rows = at_min(ATT_TILE_ROWS, m - i), d = at_min(ATT_TILE_DEPTH, depth - p);
-                for (int64_t r = 0; r < rows; r++)
-                    memcpy(scratch + r * ATT_TILE_STRIDE, a + (i + r) * lda + p, (size_t)d * sizeof(float));
-                const tile_row t = {k, scratch, packed_b + j * depth + p * ATT_PANEL, rows, d, depth * ATT_PANEL,
-                                    at_min(COLUMN_BLOCK, n - j), c + i * ldc + j, ldc, accumulate || p > 0, edge};
-                run_tile_row(&t);
+                at_tile t = {.rows = at_min(ATT_TILE_ROWS, m - i), .k = at_min(ATT_TILE_DEPTH, depth - p), .lda = lda, .ldb = ATT_PANEL,
+                             .panel_stride = depth * ATT_PANEL, .ldc = ldc, .accumulate = accumulate || p > 0};
+                t.a = tile_of_a(a + i * lda + p, &t.lda, t.rows, t.k, scratch);
+                for (int64_t q = j; q < at_min(j + COLUMN_BLOCK, n); q += 2 * ATT_PANEL) {
+                    t.b = packed_b + q * depth + p * ATT_PANEL;
+                    t.c = c + i * ldc + q;
+                    run_tile(k->gemm_tile, t, at_min(2 * ATT_PANEL, n - q), edge);
+                }
             }
 }
 
@@ -103,20 +103,12 @@ typedef struct tn_job {
 static void tn_tiles(const tn_job *job, const float *strips, const float *panels, int64_t rows, int64_t columns, int64_t depth,
                      float *c, bool accumulate, float *edge)
 {
-    const at_kernels *k = &job->cpu->k;
     for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < columns; j += 2 * ATT_PANEL) {
-            const int64_t r = at_min(ATT_TILE_ROWS, rows - i), width = at_min(2 * ATT_PANEL, columns - j);
-            const float *strip = strips + i * depth, *panel = panels + j * depth;
-            float *to = c + i * job->ldc + j;
-            if (width % ATT_PANEL == 0) {
-                k->gemm_tile_t(r, width / ATT_PANEL, depth, strip, ATT_TILE_ROWS, panel, depth * ATT_PANEL, to, job->ldc, accumulate);
-                continue;
-            }
-            const int64_t ld = 2 * ATT_PANEL;
-            for (int64_t s = 0; accumulate && s < r; s++) memcpy(edge + s * ld, to + s * job->ldc, (size_t)width * sizeof(float));
-            k->gemm_tile_t(r, at_ceil_div(width, ATT_PANEL), depth, strip, ATT_TILE_ROWS, panel, depth * ATT_PANEL, edge, ld, accumulate);
-            for (int64_t s = 0; s < r; s++) memcpy(to + s * job->ldc, edge + s * ld, (size_t)width * sizeof(float));
+            const at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i), .k = depth, .a = strips + i * depth, .lda = ATT_TILE_ROWS,
+                               .b = panels + j * depth, .ldb = ATT_PANEL, .panel_stride = depth * ATT_PANEL,
+                               .c = c + i * job->ldc + j, .ldc = job->ldc, .accumulate = accumulate};
+            run_tile(job->cpu->k.gemm_tile_t, t, at_min(2 * ATT_PANEL, columns - j), edge);
         }
 }
 

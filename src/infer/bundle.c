@@ -131,19 +131,12 @@ static at_status open_tokenizers(at_bundle *bundle, const at_stored_model *store
     return ATT_OK;
 }
 
-/* The size of a vocabulary: every architecture that reads tokens names it so. */
-static int64_t vocab_of(const at_model *model, const char *option)
-{
-    const at_option *row = at_option_find(model->arch->options, option);
-    if (row == NULL || row->type != ATT_OPT_INT) return INT64_MAX;
-    return *(const int64_t *)(const void *)((const char *)model->config + row->offset);
-}
-
 /* Ids are rows of embedding tables: none may lie outside. */
 static at_status check_tokens(const at_bundle *bundle, const char *name, at_error *err)
 {
-    const int64_t source = vocab_of(bundle->model, "source-vocab"), target = vocab_of(bundle->model, "target-vocab");
     const at_stored_tokens *t = &bundle->tokens;
+    int64_t source, target;
+    bundle->model->arch->vocab(bundle->model, &source, &target);
     if (t->target_start >= target || t->eos >= target || t->eos >= source || t->pad >= target || t->target_start < 0 ||
         t->eos < 0)
         return at_fail(err, ATT_INPUT, "%s: a special token (start %d, end %d, padding %d) lies outside the vocabulary",

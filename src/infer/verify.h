@@ -7,7 +7,9 @@
  *   encoder (B,S,D)  logits (B,T,V)  cross_attention_0 (B,H,T,S)
  *   greedy, beam4 (B,<=21)        start token, at most 20 new ones, end token, padding
  *   beam4_score (B)               summed log-probability over length
- *   .._nr2                        the same three without repeated bigrams */
+ *   .._nr2                        the same three without repeated bigrams
+ *
+ * and of a language model: tokens (B,T), logits (B,T,V), loss (1), greedy (B,T + 20): the tokens and 20 more. */
 #ifndef ATT_INFER_VERIFY_H
 #define ATT_INFER_VERIFY_H
 
@@ -26,8 +28,8 @@ typedef struct at_verify_report {
     int count; /* 0: the folder holds no answers */
 } at_verify_report;
 
-/* Compares an imported MarianMT with dir/expected.safetensors. ATT_OK also where rows are not ok, or the file is
- * absent; ATT_INPUT when the file doesn't fit the model. */
-at_status at_verify_marian(const at_bundle *bundle, const char *dir, at_verify_report *report, at_error *err);
+/* Compares an imported model with dir/expected.safetensors. ATT_OK also where rows are not ok, or the file is absent; ATT_INPUT
+ * when the file doesn't fit the model. */
+at_status at_verify(const at_bundle *bundle, const char *dir, at_verify_report *report, at_error *err);
 
 #endif

@@ -24,6 +24,8 @@ typedef struct at_memory {
     const int64_t *offset; /* B + 1: the source rows of each sentence */
 } at_memory;
 
+/* encode and remember are NULL in an architecture without encoder: it reads the targets of a batch alone, and states, source
+ * and memory are NULL in its other functions. */
 typedef struct at_arch {
     const char *name;
     const char *summary;
@@ -48,6 +50,9 @@ typedef struct at_arch {
     int64_t (*max_tokens)(const at_model *model);
     /* Layers and heads for pictures. */
     void (*shape)(const at_model *model, int64_t *encoder_layers, int64_t *decoder_layers, int64_t *heads);
+    /* Sizes of the vocabularies that ids index, and setting them before build(). shared: one tokenizer serves both sides. */
+    void (*vocab)(const at_model *model, int64_t *source, int64_t *target);
+    void (*set_vocab)(at_model *model, int64_t source, int64_t target, bool shared);
 } at_arch;
 
 struct at_model {

@@ -2,10 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/gpt.h"
 #include "model/model.h"
 #include "model/transformer.h"
 
-static const at_arch *const architectures[] = {&at_arch_transformer};
+static const at_arch *const architectures[] = {&at_arch_transformer, &at_arch_gpt};
 
 const at_arch *at_arch_at(int index)
 {

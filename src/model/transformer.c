@@ -370,6 +370,20 @@ static void shape(const at_model *model, int64_t *encoder_layers, int64_t *decod
     *heads = config_of(model)->heads;
 }
 
+static void vocab(const at_model *model, int64_t *source, int64_t *target)
+{
+    *source = config_of(model)->source_vocab;
+    *target = config_of(model)->target_vocab;
+}
+
+static void set_vocab(at_model *model, int64_t source, int64_t target, bool shared)
+{
+    at_transformer_config *c = model->config;
+    c->source_vocab = source;
+    c->target_vocab = target;
+    if (!shared) c->tie_embeddings = false;
+}
+
 const at_arch at_arch_transformer = {
     .name = "transformer",
     .summary = "encoder-decoder Transformer (Vaswani et al. 2017)",
@@ -384,4 +398,6 @@ const at_arch at_arch_transformer = {
     .step = step,
     .max_tokens = max_tokens,
     .shape = shape,
+    .vocab = vocab,
+    .set_vocab = set_vocab,
 };

@@ -37,86 +37,89 @@ enum { ATT_PARTS = ATT_PANEL / ATT_VL }; /* registers a panel row */
 
 #define ATT_UNROLL _Pragma("GCC unroll 16")
 
-/* rows, panels, row_stride and k_stride are constants at each call, so the accumulators stay in registers. */
-static inline __attribute__((always_inline)) void tile(int rows, int panels, int64_t k, const float *restrict a, int64_t row_stride,
-                                                       int64_t k_stride, const float *restrict b, int64_t panel_stride,
-                                                       float *restrict c, int64_t ldc, bool accumulate)
+/* rows, panels and transposed are constants at each call, so the accumulators stay in registers. Rows of A are reached three
+ * from one pointer (base, + lda, + 2 lda are addresses of one instruction), so that five pointers serve fourteen rows. */
+static inline __attribute__((always_inline)) void tile(int rows, int panels, bool transposed, const at_tile *t, const float *a,
+                                                       const float *b, float *c)
 {
+    enum { ROWS_A_POINTER = 3, POINTERS = (ATT_TILE_ROWS + ROWS_A_POINTER - 1) / ROWS_A_POINTER };
+    const int64_t lda = t->lda, ldb = t->ldb, ldc = t->ldc, panel_stride = t->panel_stride;
     at_v acc[ATT_TILE_ROWS][2 * ATT_PARTS];
+    const float *at[POINTERS];
+    ATT_UNROLL for (int i = 0; i < rows; i += ROWS_A_POINTER) at[i / ROWS_A_POINTER] = transposed ? a + i : a + i * lda;
     ATT_UNROLL for (int i = 0; i < rows; i++)
     ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++)
-        acc[i][v] = accumulate ? (at_v)(*(const at_vm *)(c + i * ldc + v * ATT_VL)) : (at_v){0};
-    for (int64_t p = 0; p < k; p++) {
+        acc[i][v] = t->accumulate ? (at_v)(*(const at_vm *)(c + i * ldc + v * ATT_VL)) : (at_v){0};
+    for (int64_t p = t->k; p > 0; p--) {
         at_v row[2 * ATT_PARTS];
         ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++)
-            row[v] = *(const at_vm *)(b + (v / ATT_PARTS) * panel_stride + p * ATT_PANEL + (v % ATT_PARTS) * ATT_VL);
+            row[v] = *(const at_vm *)(b + (v / ATT_PARTS) * panel_stride + (v % ATT_PARTS) * ATT_VL);
         ATT_UNROLL for (int i = 0; i < rows; i++) {
-            const float x = a[i * row_stride + p * k_stride];
+            const float x = transposed ? a[i] : at[i / ROWS_A_POINTER][i % ROWS_A_POINTER * lda];
             ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) acc[i][v] += x * row[v];
         }
+        b += ldb;
+        if (transposed)
+            a += lda;
+        else
+            ATT_UNROLL for (int i = 0; i < rows; i += ROWS_A_POINTER) at[i / ROWS_A_POINTER]++;
     }
     ATT_UNROLL for (int i = 0; i < rows; i++)
     ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) *(at_vm *)(c + i * ldc + v * ATT_VL) = acc[i][v];
 }
 
-#define ATT_DEFINE_ROWS(n)                                                                                             \
-    static void tile_##n(int64_t panels, int64_t k, const float *a, const float *b, int64_t pb, float *c, int64_t ldc, \
-                         bool accumulate)                                                                              \
-    {                                                                                                                  \
-        if (panels == 2)                                                                                               \
-            tile(n, 2, k, a, ATT_TILE_STRIDE, 1, b, pb, c, ldc, accumulate);                                           \
-        else                                                                                                           \
-            tile(n, 1, k, a, ATT_TILE_STRIDE, 1, b, pb, c, ldc, accumulate);                                           \
-    }                                                                                                                  \
-    static void tile_t_##n(int64_t panels, int64_t k, const float *a, int64_t lda, const float *b, int64_t pb, float *c, \
-                           int64_t ldc, bool accumulate)                                                               \
-    {                                                                                                                  \
-        if (panels == 2)                                                                                               \
-            tile(n, 2, k, a, 1, lda, b, pb, c, ldc, accumulate);                                                       \
-        else                                                                                                           \
-            tile(n, 1, k, a, 1, lda, b, pb, c, ldc, accumulate);                                                       \
+typedef void tile_fn(const at_tile *t, const float *a, const float *b, float *c);
+
+#define ATT_DEFINE_TILE(n, panels, name, transposed)                                          \
+    static void tile_##name##n##_##panels(const at_tile *t, const float *a, const float *b, float *c) \
+    {                                                                                         \
+        tile(n, panels, transposed, t, a, b, c);                                              \
     }
-
-typedef void tile_fn(int64_t, int64_t, const float *, const float *, int64_t, float *, int64_t, bool);
-typedef void tile_t_fn(int64_t, int64_t, const float *, int64_t, const float *, int64_t, float *, int64_t, bool);
-
 #if defined(__AVX512F__)
 #define ATT_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 enum { ATT_PANELS_AT_ONCE = 2 };
-#elif defined(__AVX2__)
+#define ATT_DEFINE_ROWS(n)         \
+    ATT_DEFINE_TILE(n, 1, , false)  \
+    ATT_DEFINE_TILE(n, 2, , false)  \
+    ATT_DEFINE_TILE(n, 1, t_, true) \
+    ATT_DEFINE_TILE(n, 2, t_, true)
+#define ATT_NAMES(n) {{tile_##n##_1, tile_##n##_2}, {tile_t_##n##_1, tile_t_##n##_2}},
+#else
+#if defined(__AVX2__)
 #define ATT_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6)
-enum { ATT_PANELS_AT_ONCE = 1 };
 #else
 #define ATT_ROWS(X) X(1) X(2) X(3)
+#endif
 enum { ATT_PANELS_AT_ONCE = 1 };
+#define ATT_DEFINE_ROWS(n)         \
+    ATT_DEFINE_TILE(n, 1, , false)  \
+    ATT_DEFINE_TILE(n, 1, t_, true)
+#define ATT_NAMES(n) {{tile_##n##_1}, {tile_t_##n##_1}},
 #endif
 ATT_ROWS(ATT_DEFINE_ROWS)
+static tile_fn *const tiles[][2][ATT_PANELS_AT_ONCE] = {ATT_ROWS(ATT_NAMES)};
 
-#define ATT_NAME(n) tile_##n,
-#define ATT_NAME_T(n) tile_t_##n,
-static tile_fn *const tiles[] = {ATT_ROWS(ATT_NAME)};
-static tile_t_fn *const tiles_t[] = {ATT_ROWS(ATT_NAME_T)};
-
-static void gemm_tile(int64_t rows, int64_t panels, int64_t k, const float *a, const float *b, int64_t panel_stride,
-                                     float *c, int64_t ldc, bool accumulate)
+static void run(const at_tile *t, bool transposed)
 {
-    for (int64_t i = 0; i < rows; i += ATT_STEP) {
-        const int64_t n = rows - i < ATT_STEP ? rows - i : ATT_STEP;
-        for (int64_t j = 0; j < panels; j += ATT_PANELS_AT_ONCE)
-            tiles[n - 1](panels - j < ATT_PANELS_AT_ONCE ? panels - j : ATT_PANELS_AT_ONCE, k, a + i * ATT_TILE_STRIDE,
-                         b + j * panel_stride, panel_stride, c + i * ldc + j * ATT_PANEL, ldc, accumulate);
+    const int64_t a_step = transposed ? 1 : t->lda;
+    for (int64_t i = 0; i < t->rows; i += ATT_STEP) {
+        const int64_t n = t->rows - i < ATT_STEP ? t->rows - i : ATT_STEP;
+        for (int64_t j = 0; j < t->panels; j += ATT_PANELS_AT_ONCE) {
+            const int64_t panels = t->panels - j < ATT_PANELS_AT_ONCE ? t->panels - j : ATT_PANELS_AT_ONCE;
+            tiles[n - 1][transposed][panels - 1](t, t->a + i * a_step, t->b + j * t->panel_stride,
+                                                 t->c + i * t->ldc + j * ATT_PANEL);
+        }
     }
 }
 
-static void gemm_tile_t(int64_t rows, int64_t panels, int64_t k, const float *a, int64_t lda, const float *b,
-                                       int64_t panel_stride, float *c, int64_t ldc, bool accumulate)
+static void gemm_tile(const at_tile *t)
 {
-    for (int64_t i = 0; i < rows; i += ATT_STEP) {
-        const int64_t n = rows - i < ATT_STEP ? rows - i : ATT_STEP;
-        for (int64_t j = 0; j < panels; j += ATT_PANELS_AT_ONCE)
-            tiles_t[n - 1](panels - j < ATT_PANELS_AT_ONCE ? panels - j : ATT_PANELS_AT_ONCE, k, a + i, lda,
-                           b + j * panel_stride, panel_stride, c + i * ldc + j * ATT_PANEL, ldc, accumulate);
-    }
+    run(t, false);
+}
+
+static void gemm_tile_t(const at_tile *t)
+{
+    run(t, true);
 }
 
 void ATT_GLUE(at_gemm_kernels, ATT_ISA)(at_kernels *table)

@@ -15,7 +15,7 @@
 
 #include "base/act.h"
 
-/* Products: rows of a tile at most, depth of one call at most, and the fixed row stride of a copied A tile. */
+/* Products: columns of a panel, rows of a tile at most, depth of one call (so that A stays in L1), odd row stride of a copied A. */
 enum { ATT_PANEL = 16, ATT_TILE_ROWS = 14, ATT_TILE_DEPTH = 256, ATT_TILE_STRIDE = 272 };
 
 /* A dropout mask is a pure function of (key, index); see vec.h. rate 0 means no dropout. */
@@ -49,16 +49,26 @@ typedef struct at_optimize_arg {
 /* w -= an optimizer's step, for n weights; m and v as in at_backend's optimize. */
 typedef void at_optimize_fn(float *w, float *m, float *v, const float *g, int64_t n, const at_optimize_arg *arg);
 
+/* A product of at most ATT_TILE_ROWS rows and 2 panels of 16 columns: element (p, j) of B stands at
+ * b[p * ldb + j / 16 * panel_stride + j % 16], so B is packed panels [k][16] (ldb 16) or the rows of a matrix (panel_stride 16). */
+typedef struct at_tile {
+    int64_t rows, panels, k; /* C has `rows` rows and 16 * panels columns */
+    const float *a;
+    int64_t lda;
+    const float *b;
+    int64_t ldb, panel_stride;
+    float *c;
+    int64_t ldc;
+    bool accumulate;
+} at_tile;
+
 typedef struct at_kernels {
     const char *isa;
 
-    /* C(rows, 16 * panels) (+)= A B. A: rows of stride ATT_TILE_STRIDE, depth k <= ATT_TILE_DEPTH. B: `panels` (1 or 2) panels of
-     * [k][16], `panel_stride` floats apart. rows in 1 .. ATT_TILE_ROWS. */
-    void (*gemm_tile)(int64_t rows, int64_t panels, int64_t k, const float *a, const float *b, int64_t panel_stride, float *c,
-                      int64_t ldc, bool accumulate);
-    /* The same with A transposed: element (i, p) at a[p * lda + i], any k. */
-    void (*gemm_tile_t)(int64_t rows, int64_t panels, int64_t k, const float *a, int64_t lda, const float *b,
-                        int64_t panel_stride, float *c, int64_t ldc, bool accumulate);
+    /* C (+)= A B, element (i, p) of A at a[i * lda + p]. */
+    void (*gemm_tile)(const at_tile *t);
+    /* C (+)= A B, element (i, p) of A at a[p * lda + i]. */
+    void (*gemm_tile_t)(const at_tile *t);
     /* Transposes 16 rows (each of n floats, ld apart; `rows` of them real, the rest zero) into a panel [n][16]. */
     void (*pack_transposed)(float *panel, const float *rows_at, int64_t ld, int64_t rows, int64_t n);
 

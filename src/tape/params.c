@@ -80,6 +80,12 @@ at_tensor *at_params_add(at_params *params, at_init init, int64_t d0, int64_t d1
     return t;
 }
 
+void at_params_set_init(at_params *params, const at_tensor *tensor, at_init init)
+{
+    for (int i = 0; i < params->count; i++)
+        if (params->tensor[i] == tensor) params->init[i] = init;
+}
+
 static at_status allocate_block(at_params *params, float **block, at_error *err)
 {
     const size_t bytes = (size_t)params->floats * sizeof(float);

@@ -48,6 +48,8 @@ void at_params_init(at_params *params, at_backend *be);
 void at_params_free(at_params *params);
 /* Declares a tensor of rank 1 (d1 = 0) or 2. Failures are sticky and reported by at_params_allocate. */
 at_tensor *at_params_add(at_params *params, at_init init, int64_t d0, int64_t d1, const char *name_format, ...) ATT_PRINTF(5, 6);
+/* Another rule for a declared tensor before at_params_draw. */
+void at_params_set_init(at_params *params, const at_tensor *tensor, at_init init);
 at_status at_params_allocate(at_params *params, bool training, at_error *err);
 /* What training may keep beside the weights, each a block of their layout, zero at first. */
 typedef enum at_params_state { ATT_STATE_MOMENT1 = 1, ATT_STATE_MOMENT2 = 2, ATT_STATE_AVERAGE = 4 } at_params_state;

@@ -196,20 +196,6 @@ static at_status apply_settings(at_model *model, const at_run_spec *spec, at_err
     return ATT_OK;
 }
 
-/* What the tokenizers decide of a model's options, where its architecture has them. */
-static at_status set_vocabulary(at_model *model, const at_bundle *bundle, at_error *err)
-{
-    char source[24], target[24];
-    snprintf(source, sizeof source, "%d", at_tokenizer_size(bundle->source));
-    snprintf(target, sizeof target, "%d", at_tokenizer_size(bundle->target));
-    const at_setting decided[] = {{"source-vocab", source}, {"target-vocab", target}, {"tie-embeddings", "false"}};
-    for (int i = 0; i < (bundle->source == bundle->target ? 2 : 3); i++) {
-        const at_option *row = at_option_find(model->arch->options, decided[i].name);
-        if (row) ATT_TRY(at_option_set(row, model->config, decided[i].value, row->name, err));
-    }
-    return ATT_OK;
-}
-
 /* The model that is asked for, configured for the tokenizers at hand and not built yet. */
 static at_status configure(at_model **model, const at_bundle *bundle, const at_run_spec *spec, at_backend *be, at_error *err)
 {
@@ -217,7 +203,8 @@ static at_status configure(at_model **model, const at_bundle *bundle, const at_r
     if (arch == NULL) return at_fail(err, ATT_OPTION, "there is no architecture \"%s\"", spec->arch);
     ATT_TRY(at_model_new(model, arch, be, err));
     ATT_TRY(apply_settings(*model, spec, err));
-    return set_vocabulary(*model, bundle, err);
+    arch->set_vocab(*model, at_tokenizer_size(bundle->source), at_tokenizer_size(bundle->target), bundle->source == bundle->target);
+    return ATT_OK;
 }
 
 static at_status build_and_draw(at_model *model, const at_run_spec *spec, at_error *err)
