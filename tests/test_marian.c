@@ -157,7 +157,6 @@ static double train_step(const at_bundle *bundle, at_ctx *ctx, packed_rows *rows
                                    .eps = 1e-9f,
                                    .step = step,
                                    .gradient_scale = 1};
-    assert_int_equal(at_params_keep(p, ATT_STATE_MOMENT1 | ATT_STATE_MOMENT2, NULL), ATT_OK);
     be->optimize(be, p->data, p->moment1, p->moment2, p->grad, p->floats, &args);
     at_params_changed(p);
     return loss;

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_dump.h"
+
 enum { DEFAULT_WIDTH = 80, LIVE_TEXT = 512 };
 
 static const double redraw_seconds = 0.1, plain_seconds = 10;
@@ -81,7 +83,7 @@ void at_flush(at_output *output)
 
 at_status at_print_json(at_output *output, json_t *object, at_error *err)
 {
-    char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = object != NULL ? at_json_dump(object, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(object);
     if (text == NULL) return at_fail(err, ATT_MEMORY, "out of memory for JSON output; close other programs");
     at_print(output, "%s\n", text);

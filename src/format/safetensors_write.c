@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/json_dump.h"
 #include "format/safetensors.h"
 
 #define ALIGN 64u
@@ -157,7 +158,7 @@ static at_status make_header(const content *out, const at_metadata *metadata, si
     char *text = NULL;
     at_status status = describe(root, out, metadata, metadata_count, err);
     if (status == ATT_OK) {
-        text = json_dumps(root, JSON_COMPACT);
+        text = at_json_dump(root, JSON_COMPACT);
         status = text ? format_header(text, out->path, header, err) : no_memory(err);
     }
     free(text);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json_dump.h"
 #include "format/stored_model.h"
 
 enum { OWN_METADATA = 4, TOKENIZER_TENSORS = 4 };
@@ -37,7 +38,7 @@ static at_status no_memory(at_error *err)
 /* The JSON text of object, which is released; NULL without memory. */
 static char *text_of(json_t *object)
 {
-    char *text = json_dumps(object, JSON_COMPACT);
+    char *text = at_json_dump(object, JSON_COMPACT);
     json_decref(object);
     return text;
 }

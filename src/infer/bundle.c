@@ -218,11 +218,18 @@ static bool same_tokens(const at_stored_tokens *a, const at_stored_tokens *b)
     return a->target_start == b->target_start && a->eos == b->eos && a->pad == b->pad && a->final_eos == b->final_eos;
 }
 
+static int64_t target_vocab(const at_model *model)
+{
+    int64_t source, target;
+    model->arch->vocab(model, &source, &target);
+    return target;
+}
+
 /* NULL: nothing differs. */
 static const char *what_differs(const at_bundle *a, const at_bundle *b)
 {
     if (at_tokenizer_hash(a->target) != at_tokenizer_hash(b->target) ||
-        vocab_of(a->model, "target-vocab") != vocab_of(b->model, "target-vocab"))
+        target_vocab(a->model) != target_vocab(b->model))
         return "target vocabulary";
     if (at_tokenizer_hash(a->source) != at_tokenizer_hash(b->source)) return "source vocabulary";
     return same_tokens(&a->tokens, &b->tokens) ? NULL : "start, end or padding token";

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_dump.h"
+
 /* The fields of at_progress by name, for both directions. */
 typedef struct field {
     const char *name;
@@ -49,7 +51,7 @@ static char *progress_json(const at_progress *p)
                                                      : json_integer(*(const int64_t *)(const void *)at));
     }
     failed |= json_object_set_new(object, "finished", json_boolean(p->finished));
-    char *text = failed ? NULL : json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(17));
+    char *text = failed ? NULL : at_json_dump(object, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(17));
     json_decref(object);
     return text;
 }

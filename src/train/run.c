@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json_dump.h"
 #include "base/rng.h"
 #include "train/accumulate.h"
 #include "train/optimizer.h"
@@ -75,7 +76,7 @@ static at_status add_rows(at_buf *text, const at_option *table, const void *obje
         at_status status = at_option_format(row, object, &value, err);
         if (status == ATT_OK && quoted) {
             json_t *string = json_stringn_nocheck(value.data ? value.data : "", value.len);
-            char *json = json_dumps(string, JSON_ENCODE_ANY);
+            char *json = at_json_dump(string, JSON_ENCODE_ANY);
             status = json ? at_buf_puts(text, json, err) : at_fail_memory(err, value.len);
             free(json);
             json_decref(string);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json_dump.h"
 
 struct at_train_log {
     FILE *file;
@@ -59,7 +60,7 @@ at_status at_train_log_open(at_train_log **log, const char *path, int64_t last_s
 
 at_status at_train_log_add(at_train_log *log, json_t *object, at_error *err)
 {
-    char *line = json_dumps(object, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(7));
+    char *line = at_json_dump(object, JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(7));
     json_decref(object);
     if (line == NULL) return at_fail_memory(err, 256);
     const int written = fprintf(log->file, "%s\n", line);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_dump.h"
 #include "train/session.h"
 
 enum { PATH_BYTES = 4096 };
@@ -156,7 +157,7 @@ at_status at_session_describe(at_session *s, const at_measure *m, int64_t averag
     if (m) json_object_set_new(info, "validation_loss", json_real(mean_loss(m)));
     if (m) add_scores(info, m);
     if (averaged) json_object_set_new(info, "mean_of_models", json_integer(averaged));
-    char *text = json_dumps(info, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    char *text = at_json_dump(info, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     json_decref(info);
     if (text == NULL) return at_fail_memory(err, 256);
     free(s->t->bundle->info);
