@@ -10,7 +10,7 @@
 
 #include "train/schedule.h"
 
-static at_train_options options_of(at_schedule_kind kind)
+static at_train_options options_of(int kind)
 {
     at_train_options o;
     assert_int_equal(at_options_defaults(at_train_option_table, &o, NULL), ATT_OK);
@@ -41,7 +41,7 @@ static void values_are_as_defined(void **state)
         {ATT_SCHEDULE_EXPONENTIAL, 102, 0.78408}, {ATT_SCHEDULE_EXPONENTIAL, 500, 0.014360442}, /* 0.8 * 0.99^400 */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        at_train_options o = options_of(rows[i].kind);
+        at_train_options o = options_of((int)rows[i].kind);
         const double rate = at_schedule_rate(&o, rows[i].step);
         if (fabs(rate / rows[i].rate - 1) > 1e-7) fail_msg("row %zu: rate %.9g, not %.9g", i, rate, rows[i].rate);
         at_options_free(at_train_option_table, &o);
@@ -52,7 +52,7 @@ static void no_warmup_starts_at_the_peak(void **state)
 {
     (void)state;
     for (int kind = ATT_SCHEDULE_INVERSE_SQRT; kind <= ATT_SCHEDULE_EXPONENTIAL; kind++) {
-        at_train_options o = options_of((at_schedule_kind)kind);
+        at_train_options o = options_of(kind);
         o.warmup = 0;
         const double rate = at_schedule_rate(&o, 1);
         assert_true(rate > 0.79 && rate <= 0.8);
