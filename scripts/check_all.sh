@@ -14,9 +14,9 @@ cmake --build build/clang
 step "address and undefined-behaviour sanitizers"
 build asan
 ctest --preset asan --label-exclude long -j 2
-step "thread sanitizer: pool and training"
+step "thread sanitizer: pool, training, translators"
 build tsan
-ctest --preset tsan -R 'pool|threads' -j 2
+ctest --preset tsan -R 'pool|threads|contexts' -j 2
 step "every instruction set"
 for isa in portable avx2; do
     grep -qw avx2 /proc/cpuinfo || [ $isa = portable ] || continue

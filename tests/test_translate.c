@@ -394,8 +394,16 @@ static void bad_lines_are_flagged(void **state)
     tiny_model(&bundle, f->be, 21, 0);
     at_params *params = &bundle.model->params;
     at_tensor *table = at_params_find(params, "embedding");
-    const int64_t id = at_tokenizer_id(bundle.target, "\xE2\x96\x81haus"), width = at_tensor_width(table);
-    assert_true(id > 3);
+    int64_t id = 4; /* of a whole word, which is written with a space before it */
+    while (id < at_tokenizer_size(bundle.target) && strlen(at_tokenizer_piece(bundle.target, (int32_t)id)) < 6) id++;
+    char eight[200] = "";
+    for (int i = 0; i < 8; i++) {
+        at_buf word = {0};
+        must(at_tokenizer_decode(bundle.target, (const int32_t[]){(int32_t)id}, 1, &word, &err), &err);
+        strcat(strcat(eight, i > 0 ? " " : ""), word.data);
+        at_buf_free(&word);
+    }
+    const int64_t width = at_tensor_width(table);
     for (int64_t i = 0; i < width; i++) table->data[id * width + i] *= 20; /* its logit wins or loses by far */
     at_params_changed(params);
     for (int i = 0; i < BAD; i++) lines[i] = (at_line){texts[i], strlen(texts[i])};
@@ -410,8 +418,8 @@ static void bad_lines_are_flagged(void **state)
         for (int i = 0; i < BAD; i++) {
             looped += without[i].looped;
             unlooped += with[i].unlooped;
-            if (strstr(without[i].text, "haus haus haus haus haus haus haus haus")) assert_true(without[i].looped);
-            if (strstr(with[i].text, "haus haus haus haus haus haus haus haus")) assert_true(with[i].looped);
+            if (strstr(without[i].text, eight)) assert_true(without[i].looped);
+            if (strstr(with[i].text, eight)) assert_true(with[i].looped);
             assert_true(!with[i].looped || !with[i].unlooped);
         }
         free_all(with, BAD);

@@ -39,8 +39,8 @@ static inline at_tokenizer *tiny_tokenizer(uint64_t seed)
     const char *const paths = path;
     const at_tokenizer_spec spec = {.paths = &paths,
                                     .path_count = 1,
-                                    .vocab_size = 40 + (int)(seed % 10),
-                                    .model = ATT_SUBWORD_UNIGRAM,
+                                    .vocab_size = 50 + (int)(seed % 10),
+                                    .model = ATT_SUBWORD_BPE,
                                     .character_coverage = 1};
     at_buf model = {0};
     at_error err;
