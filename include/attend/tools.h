@@ -1,4 +1,5 @@
-/* Tools beside models: scores of translations, made-up parallel text, a look into model files, facts about the build.
+/* Tools beside models: scores of translations, made-up parallel text, a look into model files and their mean, learning curves, facts
+ * about the build.
  *
  * Paths may be plain or gzipped where text is read, and "-" is standard input. Nothing here needs a model or keeps
  * state; every function may be called from several threads at once. Read first: status.h. */
@@ -97,6 +98,10 @@ typedef struct at_inspection {
 /* Reads any safetensors file; attend's are checked to the last bit. */
 at_status at_inspect(at_inspection **inspection, const char *path, at_error *err);
 void at_inspection_free(at_inspection *inspection); /* NULL is fine */
+
+/* Writes to `path` the mean of the weights of `count` models of one kind: same architecture, options, special tokens and vocabulary. The
+ * rest is the first one's; attend.info names them all. ATT_OPTION: no model, or `path` is one of them; ATT_INPUT names what differs. */
+at_status at_average(const char *const *models, int count, const char *path, at_error *err);
 
 /* ---- this build ---- */
 

@@ -19,6 +19,8 @@
     COMMAND(evaluate)          \
     COMMAND(inspect)           \
     COMMAND(import)            \
+    COMMAND(export)            \
+    COMMAND(average)           \
     COMMAND(data_make_phrases) \
     COMMAND(bench_train)       \
     COMMAND(version)

@@ -19,6 +19,9 @@ at_status at_bundle_make(at_bundle *bundle, const at_stored_model *stored, const
 /* at_stored_model_open and at_bundle_make in one. */
 at_status at_bundle_open(at_bundle *bundle, const char *path, at_backend *be, bool training, at_error *err);
 void at_bundle_free(at_bundle *bundle);
+/* Gives `stored`, of which the bundle was made, the settings that it left to their defaults, and its tokenizers their pieces, which a
+ * tokenizer without foreign numbering doesn't store. The pieces belong to the bundle. */
+at_status at_bundle_complete(const at_bundle *bundle, at_stored_model *stored, at_error *err);
 /* Writes the bundle with the given weights block (host memory, layout of model->params; NULL: the model's own) and extras. */
 at_status at_bundle_save(const at_bundle *bundle, const char *path, const float *weights, const at_stored_tensor *extra, size_t extra_count,
                          const at_metadata *metadata, size_t metadata_count, at_error *err);

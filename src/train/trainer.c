@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "train/accumulate.h"
+#include "train/average.h"
 #include "train/schedule.h"
 #include "train/show.h"
 
