@@ -16,6 +16,7 @@
     COMMAND(train)             \
     COMMAND(translate)         \
     COMMAND(look)              \
+    COMMAND(plot)              \
     COMMAND(evaluate)          \
     COMMAND(inspect)           \
     COMMAND(import)            \

@@ -17,8 +17,11 @@ static at_status write_file(at_export_job *job, const char *name, const void *by
 static at_status write_json(at_export_job *job, const char *name, json_t *object, at_error *err)
 {
     char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    at_buf line = {0};
     json_decref(object);
-    const at_status status = text ? write_file(job, name, text, strlen(text), err) : at_fail_memory(err, 0);
+    at_status status = text ? at_buf_printf(&line, err, "%s\n", text) : at_fail_memory(err, 0);
+    if (status == ATT_OK) status = write_file(job, name, line.data, line.len, err);
+    at_buf_free(&line);
     free(text);
     return status;
 }
