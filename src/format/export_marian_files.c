@@ -52,6 +52,14 @@ static void add_vocabularies(const at_export_job *job, json_t *config)
     json_object_set_new(config, "share_encoder_decoder_embeddings", json_boolean(job->tied_embeddings));
 }
 
+/* What transformers takes from model_type, and CTranslate2's converter asks for. */
+static void add_variants(const at_export_job *job, json_t *config)
+{
+    json_object_set_new(config, "normalize_before", json_boolean(job->layout->pre_norm));
+    json_object_set_new(config, "add_final_layer_norm", json_boolean(job->layout->pre_norm));
+    json_object_set_new(config, "normalize_embedding", json_false());
+}
+
 static at_status write_config(at_export_job *job, at_error *err)
 {
     const at_stored_tokens *t = &job->model->tokens;
@@ -69,6 +77,7 @@ static at_status write_config(at_export_job *job, at_error *err)
     if (config == NULL) return at_fail_memory(err, 0);
     add_vocabularies(job, config);
     add_dropouts(job, config);
+    add_variants(job, config);
     return write_json(job, "config.json", config, err);
 }
 

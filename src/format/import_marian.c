@@ -67,14 +67,18 @@ static at_status read_sizes(const at_import_job *job, marian *m, at_error *err)
                    job->config_path);
 }
 
-/* Variants of the ancestor, BART, that older configurations name. */
-static at_status check_variants(const at_import_job *job, at_error *err)
+/* Variants of the ancestor, BART, that some configurations name. */
+static at_status check_variants(const at_import_job *job, const marian *m, at_error *err)
 {
-    static const char *const foreign[] = {"normalize_before", "normalize_embedding", "add_final_layer_norm"};
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+    const bool pre = m->layout->pre_norm;
+    const struct {
+        const char *name;
+        bool wanted;
+    } variants[] = {{"normalize_before", pre}, {"add_final_layer_norm", pre}, {"normalize_embedding", false}};
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         bool value;
-        ATT_TRY(at_import_bool(job, foreign[i], false, &value, err));
-        if (value) return refuse(job, foreign[i], err);
+        ATT_TRY(at_import_bool(job, variants[i].name, variants[i].wanted, &value, err));
+        if (value != variants[i].wanted) return refuse(job, variants[i].name, err);
     }
     return ATT_OK;
 }
@@ -446,7 +450,7 @@ static at_status import_all(at_import_job *job, at_error *err)
     job->model->arch = "transformer";
     ATT_TRY(read_layout(job, &m, err));
     ATT_TRY(read_sizes(job, &m, err));
-    ATT_TRY(check_variants(job, err));
+    ATT_TRY(check_variants(job, &m, err));
     ATT_TRY(read_tokens(job, err));
     ATT_TRY(import_weights(job, &m, err));
     ATT_TRY(set_options(job, &m, err));
