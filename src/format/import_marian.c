@@ -267,12 +267,15 @@ static double distance(const at_stored_tensor *stored, int kind, int64_t first, 
 /* Half precision is enough to tell the kinds apart. */
 static const double close_enough = 1e-2;
 
-/* The stored table, if there is one. */
+/* The stored table; NULL when there is none, or one without rows. */
 static at_status take_positions(at_import_job *job, const marian *m, const char *name, const at_stored_tensor **table,
                                 at_error *err)
 {
     *table = at_safetensors_find(job->file, name);
-    return *table ? at_import_take(job, name, (*table)->dim[0], m->width, table, err) : ATT_OK;
+    if (*table == NULL) return ATT_OK;
+    ATT_TRY(at_import_take(job, name, (*table)->dim[0], m->width, table, err));
+    if ((*table)->dim[0] == 0) *table = NULL;
+    return ATT_OK;
 }
 
 /* A made tensor by attend's name; NULL when there is none. */

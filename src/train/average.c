@@ -5,11 +5,13 @@
 
 static at_status differs(const char *path, const char *what, at_error *err)
 {
-    return at_fail(err, ATT_INPUT, "%s: has another %s than the first one; only models of one kind can be averaged", path, what);
+    return at_fail(err, ATT_INPUT, "%s: has another %s than the first one; only models of one kind can be averaged",
+                   path, what);
 }
 
 /* Options that the file leaves to their default count as that. */
-static at_status check_options(const at_stored_model *stored, const at_model *model, const char *path, at_buf *value, at_error *err)
+static at_status check_options(const at_stored_model *stored, const at_model *model, const char *path, at_buf *value,
+                               at_error *err)
 {
     for (const at_option *row = model->arch->options; row->name != NULL; row++) {
         at_buf_clear(value);
@@ -18,8 +20,8 @@ static at_status check_options(const at_stored_model *stored, const at_model *mo
         for (size_t i = 0; i < stored->setting_count; i++)
             if (strcmp(stored->settings[i].name, row->name) == 0) other = stored->settings[i].value;
         if (other == NULL || strcmp(other, value->data) == 0) continue;
-        return at_fail(err, ATT_INPUT, "%s: %s is %s, but %s in the first one; only models of one kind can be averaged", path, row->name,
-                       other, value->data);
+        return at_fail(err, ATT_INPUT, "%s: %s is %s, but %s in the first one; only models of one kind can be averaged",
+                       path, row->name, other, value->data);
     }
     return ATT_OK;
 }
@@ -29,7 +31,8 @@ static bool same_tokenizer(const at_stored_tokenizer *stored, const at_tokenizer
     size_t size = 0;
     const void *bytes = tokenizer ? at_tokenizer_bytes(tokenizer, &size) : NULL;
     if (stored->size != size || (size > 0 && memcmp(stored->bytes, bytes, size) != 0)) return false;
-    if (tokenizer == NULL || (stored->pieces == NULL) != !at_tokenizer_is_renumbered(tokenizer)) return tokenizer == NULL;
+    if (tokenizer == NULL || (stored->pieces == NULL) != !at_tokenizer_is_renumbered(tokenizer))
+        return tokenizer == NULL;
     if (stored->pieces && stored->piece_count != at_tokenizer_size(tokenizer)) return false;
     for (int i = 0; i < stored->piece_count; i++)
         if (strcmp(stored->pieces[i], at_tokenizer_piece(tokenizer, i)) != 0) return false;
@@ -52,7 +55,8 @@ static at_status check_kind(const at_stored_model *stored, const at_bundle *bund
     return ATT_OK;
 }
 
-static at_status add_weights(const at_bundle *bundle, const at_stored_model *stored, const char *path, double *sum, at_error *err)
+static at_status add_weights(const at_bundle *bundle, const at_stored_model *stored, const char *path, double *sum,
+                             at_error *err)
 {
     const at_params *p = &bundle->model->params;
     ATT_TRY(check_kind(stored, bundle, path, err));
@@ -60,7 +64,8 @@ static at_status add_weights(const at_bundle *bundle, const at_stored_model *sto
         const at_stored_tensor *t = at_safetensors_find(stored->file, p->tensor[i]->name);
         const int64_t n = at_tensor_floats(p->tensor[i]);
         if (t == NULL || t->bytes != (size_t)n * sizeof(float))
-            return at_fail(err, ATT_INPUT, "%s: tensor \"%s\" is missing or of another shape; copy or make the file again", path,
+            return at_fail(err, ATT_INPUT,
+                           "%s: tensor \"%s\" is missing or of another shape; copy or make the file again", path,
                            p->tensor[i]->name);
         for (int64_t j = 0; j < n; j++) {
             float value;
