@@ -178,6 +178,30 @@ static void decoder_starts_from_zero(void **state)
     be->free(be);
 }
 
+/* A first position that is neither a sinusoid nor what the start token adds belongs to no model of attend. */
+static void other_starts_are_refused(void **state)
+{
+    (void)state;
+    at_backend *be = new_backend();
+    at_error err;
+    at_buf bytes = {0};
+    at_safetensors *theirs;
+    write_model(be, path_of("model"), "", 4, false);
+    export_to("model", "dir", true);
+    const char *path = path_of("dir/model.safetensors");
+    must(at_safetensors_open(&theirs, path, &err), &err);
+    must(at_file_read(path, &bytes, &err), &err);
+    const char *row = at_safetensors_find(theirs, "model.decoder.embed_positions.weight")->data;
+    for (char *at = bytes.data; at + 48 <= bytes.data + bytes.len; at++)
+        if (memcmp(at, row, 48) == 0) at[3] ^= 0x40; /* the first number's exponent */
+    at_safetensors_close(theirs);
+    must(at_file_write(path, bytes.data, bytes.len, &err), &err);
+    assert_int_equal(at_import_model(path_of("dir"), NULL, NULL, NULL, &err), ATT_INPUT);
+    assert_non_null(strstr(err.text, "embed_positions"));
+    at_buf_free(&bytes);
+    be->free(be);
+}
+
 static int entries_of(const char *dir)
 {
     int count = 0;
@@ -246,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(comes_back_the_same),
         CASE(decoder_starts_from_zero),
+        CASE(other_starts_are_refused),
         CASE(folder_is_whole_or_unchanged),
         CASE(refusals),
     };

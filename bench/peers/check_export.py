@@ -2,9 +2,8 @@
 
 usage: check_export.py ATTEND MODEL SOURCE TARGET        (two parallel texts; the first 16 pairs go to transformers)
 
-Exports the model, lets transformers answer for `attend import --verify` (encoder, logits, attention, greedy and beam search), converts
-with CTranslate2, and translates SOURCE with both. Where translations differ, transformers scores both: the log-probabilities of a tie
-are equal, and a search that found less than the other shows as a positive or negative difference.
+Lets transformers answer for `attend import --verify`, and translates SOURCE with attend and CTranslate2. Where they differ, transformers
+scores both: the log-probabilities of a tie are equal.
 """
 import json, os, subprocess, sys, tempfile
 
@@ -25,7 +24,6 @@ theirs = json.loads(subprocess.run([sys.executable, "-c", search, folder, ct2, s
 
 import torch, transformers
 from safetensors.torch import save_file
-
 torch.set_num_threads(2)
 read = lambda path: open(path, encoding="utf-8").read().split("\n")[:-1]
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -48,18 +46,15 @@ save_file({k: v.contiguous().clone() for k, v in kept.items()}, os.path.join(fol
 print("transformers", transformers.__version__, flush=True)
 subprocess.run([attend, "import", folder, "--verify"])
 
-
 def score(line, text):
     x, y = tokenizer(line, return_tensors="pt"), tokenizer(text_target=text, return_tensors="pt").input_ids
     with torch.no_grad():
         p = hf(**x, decoder_input_ids=torch.cat([start, y[:, :-1]], 1)).logits.log_softmax(-1)
     return float(p.gather(2, y[:, :, None]).sum())
 
-
 for beam, other in zip((1, 4), theirs):
-    out = subprocess.run([attend, "translate", "-m", model, "--beam", str(beam), "--length-penalty", "0", "--max-ratio", "0",
-                          "--max-extra", "100"], stdin=open(source), check=True,
-                         stdout=subprocess.PIPE).stdout.decode().split("\n")[:-1]
+    command = [attend, "translate", "-m", model, "--beam", str(beam), "--length-penalty", "0", "--max-ratio", "0", "--max-extra", "100"]
+    out = subprocess.run(command, stdin=open(source), check=True, stdout=subprocess.PIPE).stdout.decode().split("\n")[:-1]
     apart = [score(s, a) - score(s, b) for s, a, b in zip(read(source), out, other) if a != b]
     print(f"CTranslate2, beam {beam}: {len(out) - len(apart)} of {len(out)} lines equal; log-probabilities of attend's minus theirs:",
           [round(d, 4) for d in apart])

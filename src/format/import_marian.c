@@ -251,6 +251,12 @@ static at_status import_bias(at_import_job *job, marian *m, at_error *err)
     return ATT_OK;
 }
 
+/* The larger of two distances; what is no number is infinitely far. */
+static double farther(double largest, double distance)
+{
+    return isfinite(distance) ? fmax(largest, fabs(distance)) : INFINITY;
+}
+
 /* How far the stored sinusoids (NULL: none, so nothing differs) are from a kind of attend's; rows from `first` on. */
 static double distance(const at_stored_tensor *stored, int kind, int64_t first, int64_t width)
 {
@@ -258,8 +264,7 @@ static double distance(const at_stored_tensor *stored, int kind, int64_t first, 
     for (int64_t i = first * width; stored != NULL && i < stored->dim[0] * width; i++) {
         float value;
         at_import_floats(&value, stored, (size_t)i, 1);
-        const double d = fabs((double)value - (double)at_marian_sinusoid(kind, i / width, i % width, width));
-        largest = isfinite(d) ? fmax(largest, d) : INFINITY;
+        largest = farther(largest, (double)value - (double)at_marian_sinusoid(kind, i / width, i % width, width));
     }
     return largest;
 }
@@ -297,8 +302,8 @@ static bool find_start(at_import_job *job, const marian *m, const at_stored_tens
         float stored;
         at_import_floats(&stored, positions, (size_t)j, 1);
         const double more = (double)stored - (double)at_marian_sinusoid(m->positions, 0, j, m->width);
-        plain = fmax(plain, fabs(more));
-        if (isfinite(with)) with = fmax(with, fabs(more - scale * (double)table[other * m->width + j]));
+        plain = farther(plain, more);
+        if (isfinite(with)) with = farther(with, more - scale * (double)table[other * m->width + j]);
     }
     if (plain < close_enough) return true;
     if (with < close_enough) job->model->tokens.target_start = (int32_t)other;
