@@ -159,10 +159,18 @@ typedef struct at_import_check {
 
 enum { ATT_IMPORT_CHECKS = 16 };
 
-/* Reads the folder of another program's model (Hugging Face MarianMT) and writes `path` (NULL: nothing is written). With checks not NULL,
+/* Reads the folder of another program's model (Hugging Face MarianMT, or Pegasus as
+ * at_export_model writes it) and writes `path` (NULL: nothing is written). With checks not NULL,
  * computes what the folder's expected.safetensors holds and compares; *count receives how many checks there were, 0 when the
  * folder holds no answers. ATT_INPUT when the model can't be expressed. */
 at_status at_import_model(const char *dir, const char *path, at_import_check *checks, int *count, at_error *err);
+
+typedef enum at_export_layout { ATT_EXPORT_HF /* Hugging Face's transformers; CTranslate2's converter reads it too */ } at_export_layout;
+
+/* Writes the model file `path` as the folder `dir`, whole or not at all: MarianMT's layout for a post-norm model, Pegasus's for a pre-norm
+ * one; *program (static; may be NULL) receives that name. `force`: into a folder that holds files, of which those of the same name
+ * are replaced. ATT_OPTION: the folder isn't empty. ATT_UNSUPPORTED: the layout can't express an option, which the message names. */
+at_status at_export_model(const char *path, at_export_layout layout, const char *dir, bool force, const char **program, at_error *err);
 
 #ifdef __cplusplus
 }

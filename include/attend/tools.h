@@ -1,4 +1,5 @@
-/* Tools beside models: scores of translations, made-up parallel text, a look into model files, facts about the build.
+/* Tools beside models: scores of translations, made-up parallel text, a look into model files and their mean, learning curves, facts
+ * about the build.
  *
  * Paths may be plain or gzipped where text is read, and "-" is standard input. Nothing here needs a model or keeps
  * state; every function may be called from several threads at once. Read first: status.h. */
@@ -135,6 +136,32 @@ typedef struct at_inspection {
 /* Reads any safetensors file; attend's are checked to the last bit. */
 at_status at_inspect(at_inspection **inspection, const char *path, at_error *err);
 void at_inspection_free(at_inspection *inspection); /* NULL is fine */
+
+/* Writes to `path` the mean of the weights of `count` models of one kind: same architecture, options, special tokens and vocabulary. The
+ * rest is the first one's; attend.info names them all. ATT_OPTION: no model, or `path` is one of them; ATT_INPUT names what differs. */
+at_status at_average(const char *const *models, int count, const char *path, at_error *err);
+
+/* ---- learning curves ---- */
+
+typedef enum at_plot_format {
+    ATT_PLOT_SVG,   /* a picture that needs nothing else */
+    ATT_PLOT_HTML,  /* the same in a web page */
+    ATT_PLOT_TEXT,  /* lines for a terminal, in braille */
+    ATT_PLOT_ASCII  /* the same in ASCII */
+} at_plot_format;
+
+typedef struct at_plot_curves_args {
+    const char *const *runs; /* run folders of `attend train`, or their train.jsonl */
+    int count;
+    bool minutes; /* x: minutes of training; else steps */
+    at_plot_format format;
+    int columns; /* of a terminal, at least 40 */
+    bool colour; /* ANSI colours, of a terminal */
+} at_plot_curves_args;
+
+/* Loss of training and validation, and what else the validations tell: perplexity, BLEU, chrF. *text is malloc'ed. A run that is going
+ * on may be drawn. ATT_OPTION: no run, or too few columns; ATT_INPUT: a line that no run writes, or nothing to draw. */
+at_status at_plot_curves(const at_plot_curves_args *args, char **text, at_error *err);
 
 /* ---- this build ---- */
 

@@ -46,8 +46,13 @@ typedef struct at_command {
     void (*close)(void *state);
 } at_command;
 
+/* How --help shows a command: as help.h does, or as a part of a generated document (help_pages.h). */
+typedef at_status at_show_command(at_output *output, const at_command *command, const at_arguments *args,
+                                  at_error *err);
+
 struct at_cli {
     const at_command *command;
+    at_show_command *show;
     at_arguments arguments;
     at_output output;
     const volatile int *interrupted; /* not 0 once a signal asked the command to stop: pass it as `cancel` */

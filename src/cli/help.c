@@ -138,7 +138,7 @@ static at_status format_left(const at_option *row, at_buf *out, at_error *err)
 }
 
 /* Appends "1 to 1024", "at least 1", or nothing where the range says nothing. */
-static at_status format_range(const at_option *row, at_buf *out, at_error *err)
+at_status at_help_range(const at_option *row, at_buf *out, at_error *err)
 {
     const bool number = row->type == ATT_OPT_INT || row->type == ATT_OPT_REAL;
     if (!number || (row->min == 0 && row->max == 0)) return ATT_OK;
@@ -177,7 +177,7 @@ static at_status append_note(at_buf *out, const at_buf *part, int *count, at_err
 static at_status format_kind(const at_option *row, at_buf *out, at_error *err)
 {
     if (row->type == ATT_OPT_PATHS) return at_buf_puts(out, "may be repeated", err);
-    return at_option_has_many(row) ? at_option_choices(row, out, err) : format_range(row, out, err);
+    return at_option_has_many(row) ? at_option_choices(row, out, err) : at_help_range(row, out, err);
 }
 
 /* The help line with what the row says besides: "beam width [1 to 64; default 4]". */
@@ -196,6 +196,15 @@ static at_status format_right(const at_option *row, const char *const *required,
     return notes > 0 ? at_buf_puts(out, "]", err) : ATT_OK;
 }
 
+at_status at_help_option(const at_option *row, const char *const *required, at_buf *left, at_buf *right, at_error *err)
+{
+    at_buf part = {0};
+    at_status status = format_left(row, left, err);
+    if (status == ATT_OK) status = format_right(row, required, right, &part, err);
+    at_buf_free(&part);
+    return status;
+}
+
 /* The column where explanations start: behind the longest left side that isn't too long. */
 static at_status find_indent(const at_option *rows, at_buf *left, int *indent, at_error *err)
 {
@@ -208,7 +217,7 @@ static at_status find_indent(const at_option *rows, at_buf *left, int *indent, a
 }
 
 /* One column for all groups of a page. */
-static at_status print_groups(at_output *output, const at_command *command, const at_arguments *args, at_buf buf[3],
+static at_status print_groups(at_output *output, const at_command *command, const at_arguments *args, at_buf buf[2],
                               at_error *err)
 {
     static const at_option help_row = {.name = "help", .type = ATT_OPT_BOOL, .help = "this text", .letter = 'h'};
@@ -219,8 +228,7 @@ static at_status print_groups(at_output *output, const at_command *command, cons
         const at_option_group *group = &args->group[i];
         at_print(output, "\n%s%s:\n", group->title, group->in_recipe ? " (here or in the recipe)" : "");
         for (const at_option *row = group->rows; row->name != NULL; row++) {
-            ATT_TRY(format_left(row, &buf[0], err));
-            ATT_TRY(format_right(row, command->required, &buf[1], &buf[2], err));
+            ATT_TRY(at_help_option(row, command->required, &buf[0], &buf[1], err));
             print_entry(output, buf[0].data, buf[1].data, indent);
         }
     }
@@ -246,9 +254,9 @@ at_status at_help_command(at_output *output, const at_command *command, const at
     at_help_usage(output, command);
     print_paragraphs(output, command->description);
     print_positionals(output, command->positionals);
-    at_buf buf[3] = {{0}};
+    at_buf buf[2] = {{0}};
     const at_status status = print_groups(output, command, args, buf, err);
-    for (int i = 0; i < 3; i++) at_buf_free(&buf[i]);
+    for (int i = 0; i < 2; i++) at_buf_free(&buf[i]);
     ATT_TRY(status);
     print_examples(output, command->examples);
     return ATT_OK;

@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/help.h"
+#include "cli/help_pages.h"
 
 /* Every command: at_cmd_<name>, in the order in which help lists them. */
 /* clang-format off */
@@ -17,9 +18,12 @@
     COMMAND(translate)         \
     COMMAND(score)             \
     COMMAND(look)              \
+    COMMAND(plot)              \
     COMMAND(evaluate)          \
     COMMAND(inspect)           \
     COMMAND(import)            \
+    COMMAND(export)            \
+    COMMAND(average)           \
     COMMAND(data_make_phrases) \
     COMMAND(bench_train)       \
     COMMAND(version)
@@ -84,7 +88,7 @@ static at_status check_positionals(const at_command *command, const at_arguments
 static at_status run_parsed(at_cli *cli, void *state, at_error *err)
 {
     const at_command *command = cli->command;
-    if (cli->arguments.help) return at_help_command(&cli->output, command, &cli->arguments, err);
+    if (cli->arguments.help) return cli->show(&cli->output, command, &cli->arguments, err);
     ATT_TRY(check_positionals(command, &cli->arguments, err));
     if (command->prepare != NULL) ATT_TRY(command->prepare(cli, state, err));
     ATT_TRY(at_arguments_apply(&cli->arguments, err));
@@ -221,19 +225,16 @@ static const char *find_longer(int count, char **words)
 
 /* ---- help ---- */
 
-/* The reference page: every command's help, as Markdown. */
-static at_status print_reference(at_cli *cli, at_error *err)
+/* A generated document: its head, every command of the list (or the one named), its end. */
+static at_status print_document(at_cli *cli, const at_document *document, at_error *err)
 {
     char *help[] = {(char[]){"--help"}};
-    at_print(&cli->output, "# Commands\n\n```text\n");
-    at_help_overview(&cli->output, commands, "");
-    at_help_closing(&cli->output);
-    at_print(&cli->output, "```\n");
-    for (int i = 0; commands[i] != NULL; i++) {
-        at_print(&cli->output, "\n## attend %s\n\n```text\n", commands[i]->name);
-        ATT_TRY(run_command(cli, commands[i], 1, help, err));
-        at_print(&cli->output, "```\n");
-    }
+    cli->show = document->show;
+    document->begin(&cli->output, commands);
+    for (int i = 0; commands[i] != NULL; i++)
+        if (document->command == NULL || strcmp(document->command, commands[i]->name) == 0)
+            ATT_TRY(run_command(cli, commands[i], 1, help, err));
+    document->end(&cli->output, commands);
     return ATT_OK;
 }
 
@@ -243,7 +244,8 @@ static at_status print_help(at_cli *cli, int count, char **words, at_error *err)
     char *help[] = {(char[]){"--help"}};
     char prefix[200];
     int used;
-    if (count == 1 && strcmp(words[0], "--reference") == 0) return print_reference(cli, err);
+    const at_document *document = count == 1 ? at_document_find(words[0]) : NULL;
+    if (document != NULL) return print_document(cli, document, err);
     const at_command *command = find_command(count, words, &used);
     if (command != NULL) return run_command(cli, command, 1, help, err);
     if (count > 0 && find_longer(count, words) == NULL) return fail_command(count, words, err);
@@ -294,7 +296,7 @@ static void keep_standard_numbers(void)
 int main(int argc, char **argv)
 {
     keep_standard_numbers();
-    at_cli cli = {.interrupted = &interrupted};
+    at_cli cli = {.show = at_help_command, .interrupted = &interrupted};
     at_error err = {0}, closing = {0};
     signal(SIGPIPE, SIG_IGN); /* a reader that ended shows as a failed write */
     at_output_init(&cli.output, stdout, stderr);

@@ -340,7 +340,7 @@ at_status at_import_linear(at_import_job *job, const char *name, const char *con
 static const struct importer {
     const char *model_type; /* as config.json names it */
     at_status (*run)(at_stored_model *model, const char *dir, at_error *err);
-} importers[] = {{"marian", at_import_marian}, {"gpt2", at_import_gpt2}};
+} importers[] = {{"marian", at_import_marian}, {"pegasus", at_import_marian}, {"gpt2", at_import_gpt2}};
 
 /* Importers read the folder's configuration themselves; here only its model_type counts. */
 static at_status choose(const struct importer **chosen, const char *path, at_error *err)
@@ -353,8 +353,9 @@ static at_status choose(const struct importer **chosen, const char *path, at_err
         if (strcmp(type, importers[i].model_type) == 0) *chosen = &importers[i];
     at_status status = ATT_OK;
     if (*chosen == NULL)
-        status = at_fail(err, ATT_INPUT, "%s: model_type \"%.60s\" can't be imported; attend imports marian and gpt2", path,
-                         type ? type : "");
+        status =
+            at_fail(err, ATT_INPUT, "%s: model_type \"%.60s\" can't be imported; attend imports marian, pegasus and gpt2",
+                    path, type ? type : "");
     json_decref(config);
     return status;
 }

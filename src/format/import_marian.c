@@ -1,29 +1,24 @@
-/* Hugging Face's MarianMT (the OPUS-MT models): an encoder-decoder Transformer, post-norm, with sinusoids laid out as
- * [sines | cosines].
+/* Hugging Face's MarianMT (the OPUS-MT models) and Pegasus in the form that export_marian.c writes: encoder-decoder
+ * Transformers, post-norm and pre-norm. marian_layout.h tells what is where.
  *
- *   theirs                                                      attend's
- *   model.shared.weight                                         embedding
- *   model.encoder.layers.0.self_attn.{q,k,v}_proj               encoder.0.attention.qkv
- *   model.encoder.layers.0.self_attn.out_proj, .._layer_norm    encoder.0.attention.out, .norm
- *   model.decoder.layers.0.encoder_attn.q_proj, {k,v}_proj      decoder.0.cross.q, .kv
- *   ..layers.0.fc1, fc2, final_layer_norm                       ..0.ffn.in, .out, .norm
- *   final_logits_bias (1,V)                                     output.bias, where it isn't zero
- *
- * Both programs number pieces by vocab.json, split text by source.spm and target.spm, and start the target with <pad>.
- * The layout: https://huggingface.co/docs/transformers/model_doc/marian. */
+ * Both programs number pieces by vocab.json, split text by source.spm and target.spm, and start the target with <pad>,
+ * or with bos_token_id where row 0 of the decoder's positions holds what that token adds. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "format/import.h"
+#include "format/marian_layout.h"
 
 enum { LARGEST = 10000000, MOST_LAYERS = 1000, LAYER_TENSORS = 24, OTHER_TENSORS = 8 };
 
 typedef struct marian {
+    const at_marian_layout *layout;
     int64_t width, heads, ffn, encoder_layers, decoder_layers, source_vocab, target_vocab;
     bool shared, tied; /* encoder and decoder share their table; the output is the decoder's */
-    bool output_bias;
+    bool output_bias, scaled;
+    int positions; /* index into at_marian_positions */
 } marian;
 
 static at_status refuse(const at_import_job *job, const char *what, at_error *err)
@@ -45,6 +40,15 @@ static at_status read_common(const at_import_job *job, const char *encoder, cons
                    decoder);
 }
 
+static at_status read_layout(at_import_job *job, marian *m, at_error *err)
+{
+    const char *type = json_string_value(json_object_get(job->config, "model_type"));
+    m->layout = at_marian_layout_find(type ? type : "");
+    if (m->layout == NULL) return refuse(job, "its model_type", err);
+    job->program = m->layout->program;
+    return ATT_OK;
+}
+
 static at_status read_sizes(const at_import_job *job, marian *m, at_error *err)
 {
     ATT_TRY(at_import_int(job, "d_model", -1, LARGEST, &m->width, err));
@@ -56,55 +60,51 @@ static at_status read_sizes(const at_import_job *job, marian *m, at_error *err)
     ATT_TRY(at_import_int(job, "decoder_vocab_size", m->source_vocab, LARGEST, &m->target_vocab, err));
     ATT_TRY(at_import_bool(job, "share_encoder_decoder_embeddings", true, &m->shared, err));
     ATT_TRY(at_import_bool(job, "tie_word_embeddings", true, &m->tied, err));
+    ATT_TRY(at_import_bool(job, "scale_embedding", false, &m->scaled, err));
     if (m->shared) m->target_vocab = m->source_vocab;
     if (m->width > 0 && m->heads > 0 && m->ffn > 0 && m->source_vocab > 0 && m->target_vocab > 0) return ATT_OK;
     return at_fail(err, ATT_INPUT, "%s: a width, a number of heads or a vocabulary size is 0; correct it",
                    job->config_path);
 }
 
-/* Variants of the ancestor, BART, that older configurations name. */
-static at_status check_variants(const at_import_job *job, at_error *err)
+/* Variants of the ancestor, BART, that some configurations name. */
+static at_status check_variants(const at_import_job *job, const marian *m, at_error *err)
 {
-    static const char *const foreign[] = {"normalize_before", "normalize_embedding", "add_final_layer_norm"};
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+    const bool pre = m->layout->pre_norm;
+    const struct {
+        const char *name;
+        bool wanted;
+    } variants[] = {{"normalize_before", pre}, {"add_final_layer_norm", pre}, {"normalize_embedding", false}};
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
         bool value;
-        ATT_TRY(at_import_bool(job, foreign[i], false, &value, err));
-        if (value) return refuse(job, foreign[i], err);
+        ATT_TRY(at_import_bool(job, variants[i].name, variants[i].wanted, &value, err));
+        if (value != variants[i].wanted) return refuse(job, variants[i].name, err);
     }
     return ATT_OK;
 }
 
 static at_status set_activation(at_import_job *job, at_error *err)
 {
-    static const char *const names[][2] = {{"swish", "swish"},         {"silu", "swish"},
-                                           {"relu", "relu"},           {"gelu", "gelu"},
-                                           {"gelu_python", "gelu"},    {"gelu_new", "gelu-tanh"},
-                                           {"gelu_fast", "gelu-tanh"}, {"gelu_pytorch_tanh", "gelu-tanh"}};
     const char *given = json_string_value(json_object_get(job->config, "activation_function"));
     if (given == NULL) given = "gelu";
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(given, names[i][0]) == 0) return at_import_set(job, "activation", names[i][1], err);
+    for (int i = 0; at_marian_activations[i][0] != NULL; i++)
+        if (strcmp(given, at_marian_activations[i][1]) == 0)
+            return at_import_set(job, "activation", at_marian_activations[i][0], err);
     return at_fail(err, ATT_INPUT, "%s: activation_function \"%.60s\" can't be expressed", job->config_path, given);
 }
 
 static at_status set_dropout(at_import_job *job, at_error *err)
 {
-    static const char *const names[][3] = {{"dropout-embedding", "dropout", "0.1"},
-                                           {"dropout", "dropout", "0.1"},
-                                           {"dropout-attention", "attention_dropout", "0"},
-                                           {"dropout-ffn", "activation_dropout", "0"}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (int i = 0; at_marian_dropouts[i][0] != NULL; i++) {
         const char *text;
-        ATT_TRY(at_import_number(job, names[i][1], names[i][2], &text, err));
-        ATT_TRY(at_import_set(job, names[i][0], text, err));
+        ATT_TRY(at_import_number(job, at_marian_dropouts[i][1], at_marian_dropouts[i][2], &text, err));
+        ATT_TRY(at_import_set(job, at_marian_dropouts[i][0], text, err));
     }
     return ATT_OK;
 }
 
 static at_status set_options(at_import_job *job, const marian *m, at_error *err)
 {
-    bool scale;
-    ATT_TRY(at_import_bool(job, "scale_embedding", false, &scale, err));
     ATT_TRY(at_import_set_int(job, "source-vocab", m->source_vocab, err));
     ATT_TRY(at_import_set_int(job, "target-vocab", m->target_vocab, err));
     ATT_TRY(at_import_set_int(job, "encoder-layers", m->encoder_layers, err));
@@ -112,13 +112,13 @@ static at_status set_options(at_import_job *job, const marian *m, at_error *err)
     ATT_TRY(at_import_set_int(job, "width", m->width, err));
     ATT_TRY(at_import_set_int(job, "heads", m->heads, err));
     ATT_TRY(at_import_set_int(job, "ffn", m->ffn, err));
-    ATT_TRY(at_import_set(job, "norm", "post", err));
-    ATT_TRY(at_import_set(job, "positions", "sinusoidal-halves", err));
+    ATT_TRY(at_import_set(job, "norm", m->layout->pre_norm ? "pre" : "post", err));
+    ATT_TRY(at_import_set(job, "positions", at_marian_positions[m->positions], err));
     ATT_TRY(set_activation(job, err));
     ATT_TRY(at_import_set_bool(job, "tie-embeddings", m->shared, err));
     ATT_TRY(at_import_set_bool(job, "tie-output", m->tied, err));
     ATT_TRY(at_import_set_bool(job, "output-bias", m->output_bias, err));
-    ATT_TRY(at_import_set_bool(job, "scale-embedding", scale, err));
+    ATT_TRY(at_import_set_bool(job, "scale-embedding", m->scaled, err));
     return set_dropout(job, err);
 }
 
@@ -159,27 +159,6 @@ static at_status read_tokens(at_import_job *job, at_error *err)
 
 /* ---- weights ---- */
 
-/* A row of a layer: up to three of their linear layers become one of attend's; without `parts` it is a norm. */
-typedef struct layer_row {
-    const char *name;
-    int parts;
-    const char *from[3];
-} layer_row;
-
-static const layer_row self_rows[] = {
-    {"attention.qkv", 3, {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"}},
-    {"attention.out", 1, {"self_attn.out_proj"}},
-    {"attention.norm", 0, {"self_attn_layer_norm"}},
-    {0},
-};
-static const layer_row cross_rows[] = {
-    {"cross.q", 1, {"encoder_attn.q_proj"}},
-    {"cross.kv", 2, {"encoder_attn.k_proj", "encoder_attn.v_proj"}},
-    {"cross.out", 1, {"encoder_attn.out_proj"}},
-    {"cross.norm", 0, {"encoder_attn_layer_norm"}},
-    {0},
-};
-
 static at_status import_norm(at_import_job *job, const char *name, const char *from, int64_t width, at_error *err)
 {
     static const char *const parts[] = {"weight", "bias"};
@@ -193,8 +172,8 @@ static at_status import_norm(at_import_job *job, const char *name, const char *f
 }
 
 /* side: "encoder" or "decoder", of layer i. */
-static at_status import_row(at_import_job *job, const char *side, int i, const layer_row *row, int64_t in, int64_t out,
-                            at_error *err)
+static at_status import_row(at_import_job *job, const char *side, int i, const at_marian_row *row, int64_t in,
+                            int64_t out, at_error *err)
 {
     char name[128], from[3][128];
     const char *names[3] = {from[0], from[1], from[2]};
@@ -207,14 +186,14 @@ static at_status import_row(at_import_job *job, const char *side, int i, const l
 
 static at_status import_layer(at_import_job *job, const marian *m, const char *side, int i, bool cross, at_error *err)
 {
-    static const layer_row in = {"ffn.in", 1, {"fc1"}}, out = {"ffn.out", 1, {"fc2"}},
-                           norm = {"ffn.norm", 0, {"final_layer_norm"}};
-    for (const layer_row *r = self_rows; r->name; r++) ATT_TRY(import_row(job, side, i, r, m->width, m->width, err));
-    for (const layer_row *r = cross_rows; cross && r->name; r++)
+    const at_marian_row *ffn = at_marian_ffn;
+    for (const at_marian_row *r = at_marian_self; r->name; r++)
         ATT_TRY(import_row(job, side, i, r, m->width, m->width, err));
-    ATT_TRY(import_row(job, side, i, &in, m->width, m->ffn, err));
-    ATT_TRY(import_row(job, side, i, &out, m->ffn, m->width, err));
-    return import_row(job, side, i, &norm, m->width, m->width, err);
+    for (const at_marian_row *r = at_marian_cross; cross && r->name; r++)
+        ATT_TRY(import_row(job, side, i, r, m->width, m->width, err));
+    ATT_TRY(import_row(job, side, i, &ffn[0], m->width, m->ffn, err));
+    ATT_TRY(import_row(job, side, i, &ffn[1], m->ffn, m->width, err));
+    return import_row(job, side, i, &ffn[2], m->width, m->width, err);
 }
 
 /* One table under any of the names (NULL-terminated) of those that share it; where several are stored they must be
@@ -272,24 +251,80 @@ static at_status import_bias(at_import_job *job, marian *m, at_error *err)
     return ATT_OK;
 }
 
-/* Sinusoids that are stored all the same must be those that attend computes; half precision is enough. */
-static at_status check_positions(at_import_job *job, const marian *m, const char *name, at_error *err)
+/* The larger of two distances; what is no number is infinitely far. */
+static double farther(double largest, double distance)
 {
-    const at_stored_tensor *tensor = at_safetensors_find(job->file, name);
-    if (tensor == NULL) return ATT_OK;
-    const int64_t half = (m->width + 1) / 2;
-    ATT_TRY(at_import_take(job, name, tensor->dim[0], m->width, &tensor, err));
-    for (int64_t i = 0; i < tensor->dim[0] * m->width; i++) {
-        const int64_t column = i % m->width, pair = column % half;
-        const double angle = (double)(i / m->width) * pow(10000.0, -2.0 * (double)pair / (double)m->width);
-        float stored;
-        at_import_floats(&stored, tensor, (size_t)i, 1);
-        if (!(fabs((double)stored - (column < half ? sin(angle) : cos(angle))) < 1e-2))
-            return at_fail(err, ATT_INPUT,
-                           "%s: tensor \"%s\" isn't the sinusoids of MarianMT, so it can't be expressed",
-                           at_safetensors_path(job->file), name);
+    return isfinite(distance) ? fmax(largest, fabs(distance)) : INFINITY;
+}
+
+/* How far the stored sinusoids (NULL: none, so nothing differs) are from a kind of attend's; rows from `first` on. */
+static double distance(const at_stored_tensor *stored, int kind, int64_t first, int64_t width)
+{
+    double largest = 0;
+    for (int64_t i = first * width; stored != NULL && i < stored->dim[0] * width; i++) {
+        float value;
+        at_import_floats(&value, stored, (size_t)i, 1);
+        largest = farther(largest, (double)value - (double)at_marian_sinusoid(kind, i / width, i % width, width));
     }
+    return largest;
+}
+
+/* Half precision is enough to tell the kinds apart. */
+static const double close_enough = 1e-2;
+
+/* The stored table; NULL when there is none, or one without rows. */
+static at_status take_positions(at_import_job *job, const marian *m, const char *name, const at_stored_tensor **table,
+                                at_error *err)
+{
+    *table = at_safetensors_find(job->file, name);
+    if (*table == NULL) return ATT_OK;
+    ATT_TRY(at_import_take(job, name, (*table)->dim[0], m->width, table, err));
+    if ((*table)->dim[0] == 0) *table = NULL;
     return ATT_OK;
+}
+
+/* A made tensor by attend's name; NULL when there is none. */
+static const float *find_made(const at_import_job *job, const char *name)
+{
+    for (size_t i = 0; i < job->made_count; i++)
+        if (strcmp(job->made[i].name, name) == 0) return job->made[i].data;
+    return NULL;
+}
+
+/* Row 0 of the decoder's positions is the sinusoid, and the target starts with tokens.target_start; or it is the
+ * sinusoid and what the token `other` adds, and the target starts with that one. */
+static bool find_start(at_import_job *job, const marian *m, const at_stored_tensor *positions, int64_t other)
+{
+    const float *table = find_made(job, m->shared ? "embedding" : "target.embedding");
+    const double scale = m->scaled ? sqrt((double)m->width) : 1;
+    double plain = 0, with = other >= 0 && other < m->target_vocab ? 0 : INFINITY;
+    for (int64_t j = 0; positions != NULL && j < m->width; j++) {
+        float stored;
+        at_import_floats(&stored, positions, (size_t)j, 1);
+        const double more = (double)stored - (double)at_marian_sinusoid(m->positions, 0, j, m->width);
+        plain = farther(plain, more);
+        if (isfinite(with)) with = farther(with, more - scale * (double)table[other * m->width + j]);
+    }
+    if (plain < close_enough) return true;
+    if (with < close_enough) job->model->tokens.target_start = (int32_t)other;
+    return with < close_enough;
+}
+
+/* Sinusoids that are stored must be of a kind that attend computes. */
+static at_status read_positions(at_import_job *job, marian *m, at_error *err)
+{
+    static const char *const names[] = {"model.encoder.embed_positions.weight", "model.decoder.embed_positions.weight"};
+    const at_stored_tensor *table[2];
+    int64_t start;
+    for (int i = 0; i < 2; i++) ATT_TRY(take_positions(job, m, names[i], &table[i], err));
+    ATT_TRY(read_generation(job, "bos_token_id", &start, err));
+    for (m->positions = 0; at_marian_positions[m->positions] != NULL; m->positions++) {
+        if (distance(table[0], m->positions, 0, m->width) < close_enough &&
+            distance(table[1], m->positions, 1, m->width) < close_enough && find_start(job, m, table[1], start))
+            return ATT_OK;
+    }
+    return at_fail(err, ATT_INPUT, "%s: tensor \"%s\" isn't sinusoids, so it can't be expressed",
+                   at_safetensors_path(job->file), table[0] ? names[0] : names[1]);
 }
 
 static at_status import_weights(at_import_job *job, marian *m, at_error *err)
@@ -300,8 +335,11 @@ static at_status import_weights(at_import_job *job, marian *m, at_error *err)
     ATT_TRY(import_bias(job, m, err));
     for (int i = 0; i < (int)m->encoder_layers; i++) ATT_TRY(import_layer(job, m, "encoder", i, false, err));
     for (int i = 0; i < (int)m->decoder_layers; i++) ATT_TRY(import_layer(job, m, "decoder", i, true, err));
-    ATT_TRY(check_positions(job, m, "model.encoder.embed_positions.weight", err));
-    return check_positions(job, m, "model.decoder.embed_positions.weight", err);
+    if (m->layout->pre_norm) {
+        ATT_TRY(import_norm(job, "encoder.norm", "model.encoder.layer_norm", m->width, err));
+        ATT_TRY(import_norm(job, "decoder.norm", "model.decoder.layer_norm", m->width, err));
+    }
+    return read_positions(job, m, err);
 }
 
 /* ---- tokenizers ---- */
@@ -380,7 +418,8 @@ static at_status write_info(at_import_job *job, at_error *err)
     if (path == NULL) return at_fail_memory(err, strlen(job->dir));
     if (at_path_exists(path)) ATT_TRY(at_import_json(&tokenizer, path, err));
     char text[400];
-    json_t *info = json_pack("{s:s, s:s*, s:s*}", "imported", "Hugging Face MarianMT", "source_language",
+    snprintf(text, sizeof text, "Hugging Face %s", job->program);
+    json_t *info = json_pack("{s:s, s:s*, s:s*}", "imported", text, "source_language",
                              json_string_value(json_object_get(tokenizer, "source_lang")), "target_language",
                              json_string_value(json_object_get(tokenizer, "target_lang")));
     const size_t length = json_dumpb(info, text, sizeof text - 1, JSON_COMPACT);
@@ -415,10 +454,11 @@ static at_status check_files(const char *dir, at_error *err)
 
 static at_status import_all(at_import_job *job, at_error *err)
 {
-    marian m;
+    marian m = {0};
     job->model->arch = "transformer";
+    ATT_TRY(read_layout(job, &m, err));
     ATT_TRY(read_sizes(job, &m, err));
-    ATT_TRY(check_variants(job, err));
+    ATT_TRY(check_variants(job, &m, err));
     ATT_TRY(read_tokens(job, err));
     ATT_TRY(import_weights(job, &m, err));
     ATT_TRY(set_options(job, &m, err));

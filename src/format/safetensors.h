@@ -68,5 +68,8 @@ typedef struct at_metadata {
  * shape. */
 at_status at_safetensors_write(const char *path, const at_stored_tensor *tensors, size_t count,
                                const at_metadata *metadata, size_t metadata_count, at_error *err);
+/* The same for other programs, which would wonder at pads: nothing is added. */
+at_status at_safetensors_write_plain(const char *path, const at_stored_tensor *tensors, size_t count,
+                                     const at_metadata *metadata, size_t metadata_count, at_error *err);
 
 #endif

@@ -23,14 +23,15 @@ typedef struct content { /* what is written, and how far */
     const char *path;
     const at_stored_tensor *tensors;
     size_t count;
+    bool plain; /* without pads, format and hash */
     at_writer *writer;
     XXH3_state_t *hash;
 } content;
 
 /* Bytes of padding before a tensor that would start at data byte `offset`. */
-static size_t pad_before(const at_stored_tensor *tensor, size_t offset)
+static size_t pad_before(const content *out, const at_stored_tensor *tensor, size_t offset)
 {
-    return tensor->bytes > 0 ? (ALIGN - offset % ALIGN) % ALIGN : 0;
+    return tensor->bytes > 0 && !out->plain ? (ALIGN - offset % ALIGN) % ALIGN : 0;
 }
 
 static at_status no_memory(at_error *err)
@@ -110,7 +111,7 @@ static at_status add_tensors(json_t *root, const content *out, at_error *err)
             return at_fail(err, ATT_OPTION, "%s: tensor name \"%.200s\" is reserved for padding; rename it", out->path,
                            tensor->name);
         }
-        const size_t pad = pad_before(tensor, offset);
+        const size_t pad = pad_before(out, tensor, offset);
         if (pad > 0) ATT_TRY(add_pad(root, out->path, pad, offset, pads++, err));
         offset += pad;
         ATT_TRY(add_tensor(root, out->path, tensor, offset, err));
@@ -125,8 +126,10 @@ static at_status describe(json_t *root, const content *out, const at_metadata *m
 {
     ATT_TRY(add_once(root, "__metadata__", json_object(), out->path, err));
     json_t *object = json_object_get(root, "__metadata__");
-    ATT_TRY(add_metadata(object, "attend.format", ATT_SAFETENSORS_FORMAT, out->path, err));
-    ATT_TRY(add_metadata(object, "attend.hash", "0000000000000000", out->path, err));
+    if (!out->plain) {
+        ATT_TRY(add_metadata(object, "attend.format", ATT_SAFETENSORS_FORMAT, out->path, err));
+        ATT_TRY(add_metadata(object, "attend.hash", "0000000000000000", out->path, err));
+    }
     for (size_t i = 0; i < metadata_count; i++) {
         ATT_TRY(add_metadata(object, metadata[i].key, metadata[i].value, out->path, err));
     }
@@ -180,11 +183,12 @@ static at_status put_all(content *out, const at_buf *header, at_error *err)
     ATT_TRY(put(out, header->data, header->len, err));
     for (size_t i = 0; i < out->count; i++) {
         const at_stored_tensor *tensor = &out->tensors[i];
-        const size_t pad = pad_before(tensor, offset);
+        const size_t pad = pad_before(out, tensor, offset);
         ATT_TRY(put(out, zeros, pad, err));
         ATT_TRY(put(out, tensor->data, tensor->bytes, err));
         offset += pad + tensor->bytes;
     }
+    if (out->plain) return ATT_OK;
     char digits[ATT_SAFETENSORS_DIGITS + 1];
     snprintf(digits, sizeof digits, "%016" PRIx64, (uint64_t)XXH3_64bits_digest(out->hash));
     return at_writer_patch(out->writer, ATT_SAFETENSORS_LENGTH + strlen(ATT_SAFETENSORS_PROLOGUE), digits,
@@ -209,13 +213,25 @@ static at_status write_file(content *out, const at_buf *header, at_error *err)
     return status;
 }
 
+static at_status write_all(content *out, const at_metadata *metadata, size_t metadata_count, at_error *err)
+{
+    at_buf header = {0};
+    at_status status = make_header(out, metadata, metadata_count, &header, err);
+    if (status == ATT_OK) status = write_file(out, &header, err);
+    at_buf_free(&header);
+    return status;
+}
+
 at_status at_safetensors_write(const char *path, const at_stored_tensor *tensors, size_t count,
                                const at_metadata *metadata, size_t metadata_count, at_error *err)
 {
     content out = {.path = path, .tensors = tensors, .count = count};
-    at_buf header = {0};
-    at_status status = make_header(&out, metadata, metadata_count, &header, err);
-    if (status == ATT_OK) status = write_file(&out, &header, err);
-    at_buf_free(&header);
-    return status;
+    return write_all(&out, metadata, metadata_count, err);
+}
+
+at_status at_safetensors_write_plain(const char *path, const at_stored_tensor *tensors, size_t count,
+                                     const at_metadata *metadata, size_t metadata_count, at_error *err)
+{
+    content out = {.path = path, .tensors = tensors, .count = count, .plain = true};
+    return write_all(&out, metadata, metadata_count, err);
 }

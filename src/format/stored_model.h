@@ -59,7 +59,7 @@ at_status at_stored_model_write(const at_stored_model *model, const char *path, 
                                 const at_metadata *metadata, size_t metadata_count, at_error *err);
 
 /* Importers: read a folder of a foreign program. ATT_INPUT names what the folder lacks or what can't be expressed. */
-/* Hugging Face MarianMT: config.json, model.safetensors, source.spm, target.spm, vocab.json. */
+/* Hugging Face MarianMT, and Pegasus as at_export_marian writes it: config.json, model.safetensors, source.spm, target.spm, vocab.json. */
 at_status at_import_marian(at_stored_model *model, const char *dir, at_error *err);
 /* Hugging Face GPT-2: config.json, model.safetensors. */
 at_status at_import_gpt2(at_stored_model *model, const char *dir, at_error *err);

@@ -294,17 +294,31 @@ static at_status describe_weights(at_stored_model *stored, const at_params *para
     return ATT_OK;
 }
 
-static at_status describe_tokenizer(at_stored_model *stored, at_stored_tokenizer *to, const at_tokenizer *tokenizer,
-                                    at_error *err)
+static at_status describe_pieces(at_stored_model *stored, at_stored_tokenizer *to, const at_tokenizer *tokenizer,
+                                 at_error *err)
 {
-    to->bytes = at_tokenizer_bytes(tokenizer, &to->size);
-    if (!at_tokenizer_is_renumbered(tokenizer)) return ATT_OK;
     to->piece_count = at_tokenizer_size(tokenizer);
     const char **pieces = at_arena_array(&stored->arena, (size_t)to->piece_count, sizeof *pieces);
     if (pieces == NULL) return at_fail_memory(err, (size_t)to->piece_count * sizeof *pieces);
     for (int i = 0; i < to->piece_count; i++) pieces[i] = at_tokenizer_piece(tokenizer, i);
     to->pieces = pieces;
     return ATT_OK;
+}
+
+static at_status describe_tokenizer(at_stored_model *stored, at_stored_tokenizer *to, const at_tokenizer *tokenizer,
+                                    at_error *err)
+{
+    to->bytes = at_tokenizer_bytes(tokenizer, &to->size);
+    return at_tokenizer_is_renumbered(tokenizer) ? describe_pieces(stored, to, tokenizer, err) : ATT_OK;
+}
+
+at_status at_bundle_complete(const at_bundle *bundle, at_stored_model *stored, at_error *err)
+{
+    ATT_TRY(describe_settings(stored, bundle->model, err));
+    if (bundle->source == NULL) return ATT_OK;
+    ATT_TRY(describe_pieces(stored, &stored->tokenizer[0], bundle->source, err));
+    if (bundle->target == bundle->source) return ATT_OK;
+    return describe_pieces(stored, &stored->tokenizer[1], bundle->target, err);
 }
 
 static at_status describe(at_stored_model *stored, const at_bundle *bundle, const float *block, at_error *err)

@@ -20,6 +20,9 @@ at_status at_bundle_make(at_bundle *bundle, const at_stored_model *stored, const
 /* at_stored_model_open and at_bundle_make in one. */
 at_status at_bundle_open(at_bundle *bundle, const char *path, at_backend *be, bool training, at_error *err);
 void at_bundle_free(at_bundle *bundle);
+/* Gives `stored`, of which the bundle was made, the settings that it left to their defaults, and its tokenizers their pieces, which a
+ * tokenizer without foreign numbering doesn't store. The pieces belong to the bundle. */
+at_status at_bundle_complete(const at_bundle *bundle, at_stored_model *stored, at_error *err);
 /* A second view of a bundle that computes on another backend of the same kind, at the same time as the first: weights
  * and tokenizers are the owner's, which must stay, unchanged and with its weights packed (one pass has run). */
 at_status at_bundle_share(at_bundle *view, const at_bundle *owner, at_backend *be, at_error *err);

@@ -155,35 +155,3 @@ at_status at_checkpoint_open(at_bundle *bundle, at_progress *progress, const cha
     at_stored_model_close(&stored);
     return status;
 }
-
-static at_status add_weights(const at_params *p, const char *path, double *sum, at_error *err)
-{
-    at_stored_model stored;
-    ATT_TRY(at_stored_model_open(&stored, path, err));
-    at_status status = ATT_OK;
-    for (int i = 0; i < p->count && status == ATT_OK; i++) {
-        const at_stored_tensor *t = at_safetensors_find(stored.file, p->tensor[i]->name);
-        const int64_t n = at_tensor_floats(p->tensor[i]);
-        if (t == NULL || t->bytes != (size_t)n * sizeof(float)) {
-            status = at_fail(err, ATT_INPUT, "%s: tensor \"%s\" is missing or of another shape; only models of one kind can be averaged", path,
-                             p->tensor[i]->name);
-            break;
-        }
-        const float *from = t->data;
-        for (int64_t j = 0; j < n; j++) sum[p->offset[i] + j] += (double)from[j];
-    }
-    at_stored_model_close(&stored);
-    return status;
-}
-
-at_status at_average_models(const at_bundle *bundle, const char *const *paths, int count, float *weights, at_error *err)
-{
-    const at_params *p = &bundle->model->params;
-    double *sum = calloc((size_t)p->floats, sizeof *sum);
-    if (sum == NULL) return at_fail_memory(err, (size_t)p->floats * sizeof *sum);
-    at_status status = ATT_OK;
-    for (int i = 0; i < count && status == ATT_OK; i++) status = add_weights(p, paths[i], sum, err);
-    for (int64_t j = 0; j < p->floats && status == ATT_OK; j++) weights[j] = (float)(sum[j] / count);
-    free(sum);
-    return status;
-}

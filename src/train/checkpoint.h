@@ -38,7 +38,4 @@ at_status at_checkpoint_save(const at_bundle *bundle, const at_progress *progres
 /* Opens a bundle for training with the position, and those blocks beside the weights that the file has. */
 at_status at_checkpoint_open(at_bundle *bundle, at_progress *progress, const char *path, at_backend *be, at_error *err);
 
-/* Assigns the mean of the weights of several model files to `weights` (layout of the bundle's params, host). */
-at_status at_average_models(const at_bundle *bundle, const char *const *paths, int count, float *weights, at_error *err);
-
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/json_dump.h"
+#include "train/average.h"
 #include "train/session.h"
 
 enum { PATH_BYTES = 4096 };
