@@ -125,8 +125,8 @@ at_status at_bench_train(const at_bench_train_options *o, at_bench_train_result 
     at_status status = at_tokenizer_open(&tokenizer, map.data, map.size, o->sentencepiece, err);
     at_map_close(&map);
     const char *const source[] = {o->source}, *const target[] = {o->target};
-    const at_corpus_limits limits = {0, 0};
-    if (status == ATT_OK) status = at_corpus_read(&corpus, source, target, 1, tokenizer, tokenizer, &limits, err);
+    const at_corpus_spec spec = {.files = {.sources = source, .targets = target, .count = 1}, .judge = {.tokenizer = {tokenizer, tokenizer}}};
+    if (status == ATT_OK) status = at_corpus_open(&corpus, &spec, err);
     if (status == ATT_OK) status = at_cpu_backend_new(&be, (int)o->threads, NULL, err);
     if (status == ATT_OK) status = bench_corpus(&corpus, tokenizer, o, be, r, err);
     struct rusage usage;

@@ -16,6 +16,7 @@ typedef enum at_schedule_kind {
 typedef struct at_train_options {
     /* data */
     char *source, *target, *valid_source, *valid_target; /* paths joined by '\n' */
+    char *tsv, *valid_tsv, *columns, *cache;
     char *tokenizer, *target_tokenizer;
     int64_t vocab_size, target_vocab_size;
     int subword; /* at_subword */
