@@ -19,6 +19,7 @@
     COMMAND(evaluate)          \
     COMMAND(inspect)           \
     COMMAND(import)            \
+    COMMAND(data_check)        \
     COMMAND(data_make_phrases) \
     COMMAND(bench_train)       \
     COMMAND(version)
