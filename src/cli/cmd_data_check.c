@@ -108,7 +108,7 @@ static at_status print_json(at_cli *cli, const at_data_report *report, at_error 
     return at_print_json(
         &cli->output,
         json_pack("{s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:o, s:o}", "lines", (json_int_t)report->lines, "kept",
-                  (json_int_t)report->kept, "left_out", (json_int_t)(report->lines - report->kept), "written",
+                  (json_int_t)report->kept, "skipped", (json_int_t)(report->lines - report->kept), "written",
                   (json_int_t)report->written, "lengths_in", report->in_pieces ? "pieces" : "characters", "source",
                   script_json(report, 0), "target", script_json(report, 1), "findings", findings, "stop", stop),
         err);
