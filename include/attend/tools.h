@@ -64,6 +64,27 @@ typedef struct at_make_phrases_args {
  * there are not so many distinct sentences. */
 at_status at_make_phrases(const at_make_phrases_args *args, at_error *err);
 
+/* ---- parallel text that is installed: translated messages of programs ---- */
+
+typedef struct at_make_catalogs_args {
+    const char *language; /* as folders name it: "de", "pt_BR" */
+    const char *dirs;     /* folders with LANGUAGE/LC_MESSAGES/NAME.mo, joined by '\n'; NULL: the system's */
+    const char *source_path, *target_path; /* English and the language; written whole or not at all */
+    bool formats;                          /* keep messages with places for values, such as "%s" */
+    const volatile int *cancel;            /* as above; may be NULL */
+} at_make_catalogs_args;
+
+typedef struct at_catalogs_result {
+    int64_t pairs;    /* written, each one once */
+    int64_t messages; /* translations read */
+    int64_t catalogs; /* files that they come from */
+    int64_t damaged;  /* files passed over: no catalog, damaged, or of an unknown encoding */
+    int64_t unusable; /* messages that are no valid text in their catalog's encoding */
+} at_catalogs_result;
+
+/* The same catalogs give the same bytes. ATT_INPUT: there are none for the language; the message says for which. */
+at_status at_make_catalogs(const at_make_catalogs_args *args, at_catalogs_result *result, at_error *err);
+
 /* ---- parallel text: checking ---- */
 
 /* Paths are plain or .gz; one of them may be "-". */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/output_path.h"
 
 typedef struct check_state {
     char *tsv, *columns, *model, *tokenizer, *target_tokenizer, *output;
@@ -164,6 +165,7 @@ static at_status run(at_cli *cli, void *state, at_error *err)
     at_check_data_args args;
     at_data_report report;
     ATT_TRY(arguments_of(cli, s, &args, err));
+    if (s->output != NULL) ATT_TRY(at_path_make_folder(s->output, err));
     ATT_TRY(at_check_data(&args, &report, err));
     if (s->json)
         ATT_TRY(print_json(cli, &report, err));

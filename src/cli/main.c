@@ -21,6 +21,7 @@
     COMMAND(import)            \
     COMMAND(data_check)        \
     COMMAND(data_make_phrases) \
+    COMMAND(data_make_catalogs) \
     COMMAND(bench_train)       \
     COMMAND(version)
 /* clang-format on */
