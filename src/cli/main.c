@@ -12,17 +12,17 @@
 
 /* Every command: at_cmd_<name>, in the order in which help lists them. */
 /* clang-format off */
-#define ATT_COMMANDS(COMMAND) \
-    COMMAND(train)             \
-    COMMAND(translate)         \
-    COMMAND(look)              \
-    COMMAND(evaluate)          \
-    COMMAND(inspect)           \
-    COMMAND(import)            \
-    COMMAND(data_check)        \
-    COMMAND(data_make_phrases) \
+#define ATT_COMMANDS(COMMAND)   \
+    COMMAND(train)              \
+    COMMAND(translate)          \
+    COMMAND(look)               \
+    COMMAND(evaluate)           \
+    COMMAND(inspect)            \
+    COMMAND(import)             \
+    COMMAND(data_check)         \
+    COMMAND(data_make_phrases)  \
     COMMAND(data_make_catalogs) \
-    COMMAND(bench_train)       \
+    COMMAND(bench_train)        \
     COMMAND(version)
 /* clang-format on */
 
