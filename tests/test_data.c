@@ -86,7 +86,9 @@ static int drop_shared(void **state)
 static at_status read_corpus(at_corpus *corpus, const char *source, const char *target, const at_corpus_limits *limits,
                              at_error *err)
 {
-    return at_corpus_read(corpus, &source, &target, 1, shared.tokenizer, shared.tokenizer, limits, err);
+    const at_corpus_spec spec = {.files = {.sources = &source, .targets = &target, .count = 1},
+                                 .judge = {{shared.tokenizer, shared.tokenizer}, *limits}};
+    return at_corpus_open(corpus, &spec, err);
 }
 
 /* Writes both sides and reads them without limits. */
@@ -98,19 +100,25 @@ static at_status read_texts(at_corpus *corpus, const char *source, const char *t
     return read_corpus(corpus, shared.source, shared.target, &unlimited, err);
 }
 
-static void expect_text(const at_side *side, int64_t pair, const char *text)
+static void expect_side(const int32_t *got, uint32_t len, const char *text)
 {
     at_ids ids = {0};
     assert_int_equal(at_tokenizer_encode(shared.tokenizer, text, strlen(text), &ids, NULL), ATT_OK);
-    assert_int_equal(side->offset[pair + 1] - side->offset[pair], ids.len);
-    assert_memory_equal(side->ids + side->offset[pair], ids.data, ids.len * sizeof *ids.data);
+    assert_int_equal(len, ids.len);
+    assert_memory_equal(got, ids.data, ids.len * sizeof *ids.data);
     at_ids_free(&ids);
+}
+
+static void expect_text(const at_corpus *corpus, int64_t pair, const char *source, const char *target)
+{
+    expect_side(at_corpus_source(corpus, pair), corpus->pair[pair].source_len, source);
+    expect_side(at_corpus_target(corpus, pair), corpus->pair[pair].target_len, target);
 }
 
 static void expect_skips(const at_corpus *corpus, at_skip kind, int64_t count, int64_t first)
 {
-    assert_int_equal(corpus->skipped[kind], count);
-    assert_int_equal(corpus->first_skipped[kind], first);
+    assert_int_equal(corpus->counts.skipped[kind], count);
+    assert_int_equal(corpus->counts.first_skipped[kind], first);
 }
 
 static void corpus_skips_and_counts(void **state)
@@ -134,14 +142,12 @@ static void corpus_skips_and_counts(void **state)
                                 "\xE3\x80\x80\n",
                                 NULL),
                      ATT_OK);
-    assert_int_equal(corpus.lines, 7);
+    assert_int_equal(corpus.counts.lines, 7);
     assert_int_equal(corpus.count, 2);
-    assert_int_equal(corpus.line[0], 1);
-    assert_int_equal(corpus.line[1], 6);
-    expect_text(&corpus.source, 0, "haus rot");
-    expect_text(&corpus.target, 0, "garten");
-    expect_text(&corpus.source, 1, "  katze hund");
-    expect_text(&corpus.target, 1, "blau ");
+    assert_int_equal(corpus.pair[0].line, 1);
+    assert_int_equal(corpus.pair[1].line, 6);
+    expect_text(&corpus, 0, "haus rot", "garten");
+    expect_text(&corpus, 1, "  katze hund", "blau ");
     expect_skips(&corpus, ATT_SKIP_EMPTY, 3, 2); /* the ideographic space of line 7 gives no tokens */
     expect_skips(&corpus, ATT_SKIP_UTF8, 2, 4);
     expect_skips(&corpus, ATT_SKIP_LONG, 0, 0);
@@ -170,8 +176,8 @@ static void corpus_keeps_limits(void **state)
     }
     assert_int_equal(read_texts(&corpus, source.data, target.data, NULL), ATT_OK);
     assert_int_equal(corpus.count, 7);
-    const int64_t word = corpus.source.offset[1] / 20; /* tokens of it */
-    assert_int_equal(corpus.source.offset[1], 20 * word);
+    const int64_t word = corpus.pair[0].source_len / 20; /* tokens of it */
+    assert_int_equal(corpus.pair[0].source_len, 20 * word);
     at_corpus_free(&corpus);
 
     const at_corpus_limits limits = {.max_tokens = 20 * word, .max_ratio = 3};
@@ -179,7 +185,9 @@ static void corpus_keeps_limits(void **state)
     expect_skips(&corpus, ATT_SKIP_LONG, 2, 2);
     expect_skips(&corpus, ATT_SKIP_LOPSIDED, word == 1 ? 2 : 3, 3);
     assert_int_equal(corpus.count, word == 1 ? 3 : 2);
-    assert_int_equal(corpus.source.offset[corpus.count], (word == 1 ? 50 : 40) * word);
+    int64_t tokens = 0;
+    for (int64_t i = 0; i < corpus.count; i++) tokens += corpus.pair[i].source_len;
+    assert_int_equal(tokens, (word == 1 ? 50 : 40) * word);
     at_corpus_free(&corpus);
     at_buf_free(&source);
     at_buf_free(&target);
@@ -188,18 +196,18 @@ static void corpus_keeps_limits(void **state)
 static void corpus_reads_gz_and_several_files(void **state)
 {
     (void)state;
-    static const at_corpus_limits unlimited = {0};
     at_corpus corpus;
     write_gz(shared.source, "haus\nbaum\n");
     write_text(shared.target, "hund\n\n", 6);
     const char *const sources[] = {shared.source, shared.target}, *const targets[] = {shared.target, shared.source};
-    assert_int_equal(at_corpus_read(&corpus, sources, targets, 2, shared.tokenizer, shared.tokenizer, &unlimited, NULL),
-                     ATT_OK);
+    const at_corpus_spec spec = {.files = {.sources = sources, .targets = targets, .count = 2},
+                                 .judge = {.tokenizer = {shared.tokenizer, shared.tokenizer}}};
+    assert_int_equal(at_corpus_open(&corpus, &spec, NULL), ATT_OK);
     assert_int_equal(corpus.count, 2);
-    assert_int_equal(corpus.lines, 4);
-    assert_int_equal(corpus.line[1], 3);
-    expect_text(&corpus.source, 0, "haus");
-    expect_text(&corpus.target, 1, "haus");
+    assert_int_equal(corpus.counts.lines, 4);
+    assert_int_equal(corpus.pair[1].line, 3);
+    expect_text(&corpus, 0, "haus", "hund");
+    expect_text(&corpus, 1, "hund", "haus");
     expect_skips(&corpus, ATT_SKIP_EMPTY, 2, 2);
     at_corpus_free(&corpus);
 }
@@ -212,9 +220,9 @@ static void corpus_grows(void **state)
     for (int i = 0; i < 3000; i++) add_line(&text, 1 + i % 3);
     assert_int_equal(read_texts(&corpus, text.data, text.data, NULL), ATT_OK);
     assert_int_equal(corpus.count, 3000);
-    assert_int_equal(corpus.line[2999], 3000);
-    expect_text(&corpus.source, 2999, "haus haus haus");
-    assert_memory_equal(corpus.source.offset, corpus.target.offset, 3001 * sizeof(int64_t));
+    assert_int_equal(corpus.pair[2999].line, 3000);
+    expect_text(&corpus, 2999, "haus haus haus", "haus haus haus");
+    assert_int_equal(corpus.pair[2999].start + 2 * corpus.pair[2999].source_len, corpus.id_count);
     at_corpus_free(&corpus);
     at_buf_free(&text);
 }
@@ -226,7 +234,7 @@ static void expect_unequal(const char *source, const char *target, const char *f
     assert_int_equal(read_texts(&corpus, source, target, &err), ATT_INPUT);
     assert_int_equal(strncmp(err.text, first, strlen(first)), 0);
     if (!strstr(err.text, part)) fail_msg("%s", err.text);
-    assert_null(corpus.line);
+    assert_null(corpus.pair);
 }
 
 static void corpus_refuses_what_is_not_parallel(void **state)
@@ -247,8 +255,9 @@ static void corpus_refuses_bad_paths(void **state)
     assert_int_equal(read_corpus(&corpus, shared.source, "/nowhere/train.en", &unlimited, &err), ATT_IO);
     assert_int_equal(read_corpus(&corpus, "-", "-", &unlimited, &err), ATT_OPTION);
     assert_non_null(strstr(err.text, "2 times"));
-    assert_int_equal(at_corpus_read(&corpus, NULL, NULL, 0, NULL, NULL, &unlimited, &err), ATT_OK);
-    assert_int_equal(corpus.count + corpus.source.offset[0] + corpus.target.offset[0], 0);
+    const at_corpus_spec nothing = {.files.column = {1, 2}};
+    assert_int_equal(at_corpus_open(&corpus, &nothing, &err), ATT_OK);
+    assert_int_equal(corpus.count + corpus.id_count, 0);
     at_corpus_free(&corpus);
 }
 
@@ -257,22 +266,24 @@ enum { PAIRS = 500, EOS = 3, START = 2, LONGEST = 30 };
 /* A corpus without text: token j of pair i is 10 + i, so that every row tells where it came from. */
 static void make_corpus(at_corpus *corpus, int64_t pairs)
 {
-    at_ids source = {0}, target = {0};
-    *corpus = (at_corpus){.count = pairs, .lines = 2 * pairs};
-    corpus->source.offset = calloc((size_t)pairs + 1, sizeof(int64_t));
-    corpus->target.offset = calloc((size_t)pairs + 1, sizeof(int64_t));
-    corpus->line = calloc((size_t)pairs + 1, sizeof(int64_t));
+    int64_t start = 0;
+    *corpus = (at_corpus){.count = pairs};
+    at_spool_init(&corpus->index_spool, NULL, SIZE_MAX / 2);
+    at_spool_init(&corpus->id_spool, NULL, SIZE_MAX / 2);
     for (int64_t i = 0; i < pairs; i++) {
         const uint32_t source_len = 1 + at_rng_below(1, (uint64_t)i, LONGEST);
         const uint32_t target_len = 1 + (source_len + at_rng_below(2, (uint64_t)i, 5)) % LONGEST;
-        for (uint32_t j = 0; j < source_len; j++) at_ids_push(&source, (int32_t)(10 + i), NULL);
-        for (uint32_t j = 0; j < target_len; j++) at_ids_push(&target, (int32_t)(10 + i), NULL);
-        corpus->source.offset[i + 1] = (int64_t)source.len;
-        corpus->target.offset[i + 1] = (int64_t)target.len;
-        corpus->line[i] = 2 * i + 1;
+        const at_corpus_pair pair = {start, source_len, target_len, 2 * i + 1};
+        const int32_t id = (int32_t)(10 + i);
+        at_spool_add(&corpus->index_spool, &pair, sizeof pair, NULL);
+        for (uint32_t j = 0; j < source_len + target_len; j++) at_spool_add(&corpus->id_spool, &id, sizeof id, NULL);
+        start += source_len + target_len;
     }
-    corpus->source.ids = source.data;
-    corpus->target.ids = target.data;
+    at_spool_finish(&corpus->index_spool, NULL);
+    at_spool_finish(&corpus->id_spool, NULL);
+    corpus->pair = corpus->index_spool.bytes;
+    corpus->ids = corpus->id_spool.bytes;
+    corpus->id_count = start;
 }
 
 static at_batcher_options usual_options(void)
@@ -316,8 +327,8 @@ static int64_t cost_of(const at_pair_batch *batch, at_batch_measure measure)
 static int64_t check_pair(const at_corpus *corpus, const at_pair_batch *batch, int64_t b, bool source_eos)
 {
     const int64_t pair = (batch->line[b] - 1) / 2;
-    const int64_t source_len = corpus->source.offset[pair + 1] - corpus->source.offset[pair];
-    const int64_t target_len = corpus->target.offset[pair + 1] - corpus->target.offset[pair];
+    const int64_t source_len = corpus->pair[pair].source_len;
+    const int64_t target_len = corpus->pair[pair].target_len;
     const int32_t *source = batch->source.ids + batch->source.offset[b];
     const int32_t *in = batch->target_in.ids + batch->target_in.offset[b];
     const int32_t *out = batch->target_out.ids + batch->target_out.offset[b];
@@ -386,8 +397,7 @@ static void batches_have_little_padding(void **state)
     options.batch_tokens = 1000;
     int64_t ideal = 0; /* tokens if every pair were alone in a batch of its length */
     for (int64_t i = 0; i < PAIRS; i++) {
-        const int64_t source = corpus.source.offset[i + 1] - corpus.source.offset[i];
-        ideal += larger(source, corpus.target.offset[i + 1] - corpus.target.offset[i]) + 1;
+        ideal += larger(corpus.pair[i].source_len, corpus.pair[i].target_len) + 1;
     }
     const int64_t batches = check_epoch(&corpus, &options, 1);
     assert_true((double)(batches * options.batch_tokens) < 1.2 * (double)ideal); /* shuffled only: 1.8 */
@@ -440,7 +450,8 @@ static void neighbours_change(void **state)
     at_corpus corpus;
     at_batcher_options options = usual_options();
     make_corpus(&corpus, PAIRS);
-    for (int64_t i = 0; i <= PAIRS; i++) corpus.source.offset[i] = corpus.target.offset[i] = i;
+    at_corpus_pair *pair = (void *)corpus.index_spool.buffer.data; /* all of one length */
+    for (int64_t i = 0; i < PAIRS; i++) pair[i].source_len = pair[i].target_len = 1;
     options.batch_tokens = 4; /* two pairs of 1 token and the end token */
     at_batcher *batcher = new_batcher(&corpus, &options);
     int64_t lines[2 * PAIRS], partner[2 * PAIRS + 2] = {0}, same = 0;
@@ -468,8 +479,8 @@ static void sorted_is_by_length(void **state)
     for (size_t i = 0; i < len; i++) {
         if (first[i] == 0) continue;
         const int64_t pair = (first[i] - 1) / 2;
-        const int64_t source = corpus.source.offset[pair + 1] - corpus.source.offset[pair];
-        const int64_t target = corpus.target.offset[pair + 1] - corpus.target.offset[pair];
+        const int64_t source = corpus.pair[pair].source_len;
+        const int64_t target = corpus.pair[pair].target_len;
         const int64_t rank = ((larger(source, target) * 64 + source) * 64 + target) * PAIRS + pair;
         assert_true(rank > before);
         before = rank;

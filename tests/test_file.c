@@ -379,6 +379,46 @@ static void reads_standard_input(void **state)
     at_buf_free(&out);
 }
 
+/* A plain file behind a packed one: zlib's own reader would lose it unseen. Padding with zeros and several packed files
+ * in one are fine. */
+static void text_behind_gzip_is_told(void **state)
+{
+    (void)state;
+    static const char *const behind[] = {"", "\0\0\0", "plain\n", "\0\0x", "\x1F"};
+    static const size_t lengths[] = {0, 3, 6, 3, 1};
+    const char *path = in_folder("behind.gz");
+    for (size_t i = 0; i < 5; i++) {
+        at_buf packed = {0}, out = {0};
+        at_error err;
+        write_gz(path, "one\n", 4);
+        assert_int_equal(at_file_read(path, &packed, NULL), ATT_OK);
+        const size_t one = packed.len;
+        at_buf_reserve(&packed, one, NULL);
+        at_buf_add(&packed, packed.data, one, NULL);
+        at_buf_add(&packed, behind[i], lengths[i], NULL);
+        assert_int_equal(at_file_write(path, packed.data, packed.len, NULL), ATT_OK);
+        assert_int_equal(join_lines(path, &out, &err), i < 2 ? ATT_OK : ATT_INPUT);
+        if (i >= 2) assert_non_null(strstr(err.text, "behind.gz:3: damaged gzip data"));
+        at_buf_free(&packed);
+        at_buf_free(&out);
+    }
+}
+
+static void utf16_is_refused(void **state)
+{
+    (void)state;
+    const char *path = in_folder("wide");
+    static const char *const text[] = {"\xFF\xFEh\0", "\xFE\xFF\0h", "\xFF\xFE"};
+    for (size_t i = 0; i < 3; i++) {
+        at_error err;
+        at_buf out = {0};
+        assert_int_equal(at_file_write(path, text[i], i < 2 ? 4 : 2, NULL), ATT_OK);
+        assert_int_equal(join_lines(path, &out, &err), ATT_INPUT);
+        assert_non_null(strstr(err.text, "iconv -f UTF-16"));
+        at_buf_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +433,8 @@ int main(void)
         cmocka_unit_test(splits_lines),
         cmocka_unit_test(reads_long_lines),
         cmocka_unit_test(damaged_gzip_is_told),
+        cmocka_unit_test(text_behind_gzip_is_told),
+        cmocka_unit_test(utf16_is_refused),
         cmocka_unit_test(reads_standard_input),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -457,7 +457,7 @@ static void test_dry_run(void **state)
     at_training_plan plan;
     char path[256];
     at_training *t = small_run("never", "2");
-    must(at_training_dry_run(t, &plan, &error), &error);
+    must(at_training_dry_run(t, NULL, &plan, &error), &error);
     at_training_free(t);
     assert_int_equal(plan.pairs + plan.skipped, 600);
     assert_true(plan.parameters > 10000 && plan.batches > 2);

@@ -1,5 +1,5 @@
-/* Tools beside models: scores of translations, made-up parallel text, a look into model files and their mean, learning curves, facts
- * about the build.
+/* Tools beside models: scores of translations, parallel text (checking, making up, gathering), a look into model files and their mean,
+ * learning curves, facts about the build.
  *
  * Paths may be plain or gzipped where text is read, and "-" is standard input. Nothing here needs a model or keeps
  * state; every function may be called from several threads at once. Read first: status.h. */
@@ -101,6 +101,66 @@ typedef struct at_make_phrases_args {
 /* Two files, parallel line by line; the same arguments give the same bytes. ATT_OPTION: the two languages are one, or
  * there are not so many distinct sentences. */
 at_status at_make_phrases(const at_make_phrases_args *args, at_error *err);
+
+/* ---- parallel text that is installed: translated messages of programs ---- */
+
+typedef struct at_make_catalogs_args {
+    const char *language; /* as folders name it: "de", "pt_BR" */
+    const char *dirs;     /* folders with LANGUAGE/LC_MESSAGES/NAME.mo, joined by '\n'; NULL: the system's */
+    const char *source_path, *target_path; /* English and the language; written whole or not at all */
+    bool formats;                          /* keep messages with places for values, such as "%s" */
+    const volatile int *cancel;            /* as above; may be NULL */
+} at_make_catalogs_args;
+
+typedef struct at_catalogs_result {
+    int64_t pairs;    /* written, each one once */
+    int64_t messages; /* translations read */
+    int64_t catalogs; /* files that they come from */
+    int64_t damaged;  /* files passed over: no catalog, damaged, or of an unknown encoding */
+    int64_t unusable; /* messages that are no valid text in their catalog's encoding */
+} at_catalogs_result;
+
+/* The same catalogs give the same bytes. ATT_INPUT: there are none for the language; the message says for which. */
+at_status at_make_catalogs(const at_make_catalogs_args *args, at_catalogs_result *result, at_error *err);
+
+/* ---- parallel text: checking ---- */
+
+/* Paths are plain or .gz; one of them may be "-". */
+typedef struct at_check_data_args {
+    const char *source, *target;              /* parallel line by line; or, with target NULL, columns of source */
+    const char *columns;                      /* of source and target, from 1, separated by TABs: "1,2" */
+    const char *model;                        /* a model whose tokenizers measure lengths; or */
+    const char *tokenizer, *target_tokenizer; /* SentencePiece models; the second NULL: as the first. All NULL: lengths
+                                                 are counted in characters */
+    int64_t max_length;                       /* of a side; 0: 256 pieces, as training's default, or 1000 characters */
+    double max_ratio;                         /* longer / shorter side; 0: off */
+    const char *output; /* the kept pairs are written, cleaned, to "<output>.source" and "<output>.target"; NULL: not */
+    const volatile int *cancel; /* as above; may be NULL */
+} at_check_data_args;
+
+/* One kind of thing that was found. */
+typedef struct at_data_finding {
+    const char *kind; /* "empty-source" */
+    const char *help; /* what it means, in a few words */
+    bool left_out;    /* training leaves such pairs out; else it takes them */
+    int64_t count;    /* pairs; one may count for several kinds that training takes, but for one that it leaves out */
+    int64_t lines[5]; /* numbers of the first ones, from 1 */
+    int line_count;
+} at_data_finding;
+
+typedef struct at_data_report {
+    int64_t lines, kept;          /* pairs read; those that training takes */
+    int64_t written;              /* pairs of the cleaned text; 0 when none was asked for */
+    bool in_pieces;               /* how lengths were measured; else in characters */
+    const char *script[2];        /* of source and target: of most lines; NULL when mixed */
+    double script_share[2];       /* 0 .. 1, of the lines with letters */
+    at_data_finding findings[32]; /* of what was found, in a fixed order */
+    int finding_count;
+    at_error stop; /* why training would stop at this text; status ATT_OK: it wouldn't. Then nothing is written */
+} at_data_report;
+
+/* Fails only when the check itself can't go on: options, files that can't be read, memory. */
+at_status at_check_data(const at_check_data_args *args, at_data_report *report, at_error *err);
 
 /* ---- model files ---- */
 

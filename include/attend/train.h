@@ -49,7 +49,8 @@ typedef enum at_training_kind {
     ATT_TRAINING_VALIDATED, /* loss and nll on the validation text; bleu and chrf of its translations */
     ATT_TRAINING_SHOWN,     /* text: a sentence of `show`, a TAB, its translation now */
     ATT_TRAINING_SAVED,     /* text: path of the checkpoint */
-    ATT_TRAINING_FINISHED   /* text: why it ended; loss, bleu, chrf: of the best model */
+    ATT_TRAINING_FINISHED,  /* text: why it ended; loss, bleu, chrf: of the best model */
+    ATT_TRAINING_NOTED      /* text: something about the training text that the user should know; before STARTED */
 } at_training_kind;
 
 typedef struct at_training_event {
@@ -93,8 +94,8 @@ typedef struct at_training_seeds {
  * that the same call continues. The options seed and run are as before afterwards. */
 at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks, at_training_seeds *seeds, at_error *err);
 
-/* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Reads the text and, when none is given,
- * trains the tokenizer, but writes nothing. */
+/* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Reads all text and, when none is
+ * given, trains the tokenizer, but keeps nothing. Of hooks (may be NULL), ATT_TRAINING_NOTED is reported. */
 typedef struct at_training_plan {
     int64_t pairs, skipped; /* sentence pairs kept and left out */
     int64_t source_vocab, target_vocab, parameters;
@@ -102,7 +103,7 @@ typedef struct at_training_plan {
     double flop_per_step;   /* of products and attention */
     int64_t peak_bytes;     /* weights, gradients, moments and the largest batch's activations */
 } at_training_plan;
-at_status at_training_dry_run(at_training *training, at_training_plan *plan, at_error *err);
+at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan, at_error *err);
 
 /* ---- speed ---- */
 

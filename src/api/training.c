@@ -129,14 +129,21 @@ at_status at_training_run(at_training *training, const at_training_hooks *hooks,
     return with_spec(training, run_training, &own, err);
 }
 
+typedef struct plan_args {
+    const at_training_hooks *hooks;
+    at_training_plan *plan;
+} plan_args;
+
 static at_status run_plan(const at_run_spec *spec, void *arg, at_error *err)
 {
-    return at_run_plan(spec, arg, err);
+    const plan_args *args = arg;
+    return at_run_plan(spec, args->hooks, args->plan, err);
 }
 
-at_status at_training_dry_run(at_training *training, at_training_plan *plan, at_error *err)
+at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan, at_error *err)
 {
-    return with_spec(training, run_plan, plan, err);
+    plan_args args = {hooks, plan};
+    return with_spec(training, run_plan, &args, err);
 }
 
 struct at_bench_training {

@@ -41,12 +41,20 @@ at_status at_writer_commit(at_writer *writer, at_error *err); /* frees the write
 void at_writer_abort(at_writer *writer);                      /* NULL is fine */
 at_status at_file_write(const char *path, const void *bytes, size_t count, at_error *err); /* all of the above */
 
-/* Lines of a text, plain or gzipped, "-" for standard input. The line end (LF, CRLF) is not part of the
- * line; a UTF-8 byte-order mark at the start of the file is skipped. A line may hold NUL bytes. */
+/* Lines of a text, plain or gzipped, "-" for standard input. The line end (LF, CRLF) is not part of the line; a UTF-8
+ * byte-order mark at the start of the file is skipped, one of UTF-16 is ATT_INPUT. A line may hold NUL bytes. */
 typedef struct at_lines at_lines;
 at_status at_lines_open(at_lines **lines, const char *path, at_error *err);
 /* *text points into the reader until the next call; *got is false at the end of the file. */
 at_status at_lines_next(at_lines *lines, const char **text, size_t *len, bool *got, at_error *err);
 void at_lines_close(at_lines *lines); /* NULL is fine */
+
+/* What a line had that its text doesn't show. */
+typedef struct at_line_shape {
+    bool byte_order_mark; /* the file began with one */
+    bool carriage_return; /* the last line that was read ended in CR LF */
+    bool ended;           /* it had a line end at all */
+} at_line_shape;
+at_line_shape at_lines_shape(const at_lines *lines);
 
 #endif

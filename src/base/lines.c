@@ -1,4 +1,4 @@
-/* Lines of plain or gzipped text. zlib's gz functions read both.
+/* Lines of plain or gzipped text (gunzip.h reads both).
  *
  *   +-----------+------------+-------------------+------+
  *   | returned  | the line   | read, not yet cut | free |
@@ -15,12 +15,13 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
-enum { FIRST_CAP = 1 << 18, LARGEST_READ = 1 << 30 };
+#include "base/gunzip.h"
+
+enum { FIRST_CAP = 1 << 18 };
 
 struct at_lines {
-    gzFile gz;
+    at_gunzip *file;
     char *path;
     char *data;
     size_t cap;
@@ -28,12 +29,13 @@ struct at_lines {
     size_t end;   /* of the bytes read */
     long number;  /* lines returned so far, for messages */
     bool ended;   /* the file has no more bytes */
+    at_line_shape shape;
 };
 
 void at_lines_close(at_lines *lines)
 {
     if (lines == NULL) return;
-    if (lines->gz != NULL) gzclose_r(lines->gz);
+    at_gunzip_free(lines->file);
     free(lines->path);
     free(lines->data);
     free(lines);
@@ -53,7 +55,7 @@ static at_lines *lines_new(const char *path)
 }
 
 /* Standard input is duplicated, so that closing the reader leaves it open. */
-static at_status open_gz(at_lines *lines, const char *path, at_error *err)
+static at_status open_file(at_lines *lines, const char *path, at_error *err)
 {
     const bool standard = strcmp(path, "-") == 0;
     const int fd = standard ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
@@ -64,37 +66,26 @@ static at_status open_gz(at_lines *lines, const char *path, at_error *err)
         errno = EISDIR;
         return at_fail_io(err, lines->path, "can't read");
     }
-    lines->gz = gzdopen(fd, "rb");
-    if (lines->gz == NULL) {
-        close(fd);
-        return at_fail_memory(err, FIRST_CAP);
-    }
-    gzbuffer(lines->gz, FIRST_CAP / 2);
-    return ATT_OK;
-}
-
-/* The message for what zlib found; damaged data is told apart from a disk that fails. */
-static at_status read_failed(const at_lines *lines, at_error *err)
-{
-    int code = Z_OK;
-    const char *reason = gzerror(lines->gz, &code);
-    if (code == Z_ERRNO) return at_fail_io(err, lines->path, "can't read");
-    if (code == Z_MEM_ERROR) return at_fail_memory(err, lines->cap);
-    return at_fail(err, ATT_INPUT, "%s:%ld: damaged gzip data (%s); get or compress the file again", lines->path,
-                   lines->number + 1, code == Z_BUF_ERROR ? "it ends too early" : reason);
+    lines->file = at_gunzip_new(fd);
+    if (lines->file != NULL) return ATT_OK;
+    close(fd);
+    return at_fail_memory(err, FIRST_CAP);
 }
 
 /* Reads more bytes behind end; raises `ended` when there are none. */
 static at_status fill(at_lines *lines, at_error *err)
 {
-    const size_t room = lines->cap - lines->end;
-    errno = 0;
-    const int got = gzread(lines->gz, lines->data + lines->end, room < LARGEST_READ ? (unsigned)room : LARGEST_READ);
-    int code = Z_OK;
-    if (got == 0) gzerror(lines->gz, &code);
-    /* A gzip file cut short ends like a whole one, save for this code. */
-    if (got < 0 || code != Z_OK) return read_failed(lines, err);
-    lines->end += (size_t)got;
+    size_t got = 0;
+    const char *damage = "";
+    const at_status status =
+        at_gunzip_read(lines->file, lines->data + lines->end, lines->cap - lines->end, &got, &damage);
+    if (status == ATT_IO) return at_fail_io(err, lines->path, "can't read");
+    if (status == ATT_MEMORY) return at_fail_memory(err, lines->cap);
+    if (status != ATT_OK) {
+        return at_fail(err, ATT_INPUT, "%s:%ld: damaged gzip data (%s); get or compress the file again", lines->path,
+                       lines->number + 1, damage);
+    }
+    lines->end += got;
     lines->ended = got == 0;
     return ATT_OK;
 }
@@ -116,11 +107,18 @@ static at_status refill(at_lines *lines, at_error *err)
     return fill(lines, err);
 }
 
-static at_status skip_byte_order_mark(at_lines *lines, at_error *err)
+/* Looks at the first bytes: UTF-8's mark is passed over, UTF-16's (either byte order) refused. Read as UTF-8, such text
+ * would be lines full of NUL characters. */
+static at_status check_byte_order_mark(at_lines *lines, at_error *err)
 {
-    static const char mark[] = "\xEF\xBB\xBF";
     while (lines->end < 3 && !lines->ended) ATT_TRY(fill(lines, err));
-    if (lines->end >= 3 && memcmp(lines->data, mark, 3) == 0) lines->start = 3;
+    const char *data = lines->data;
+    if (lines->end >= 2 && (memcmp(data, "\xFF\xFE", 2) == 0 || memcmp(data, "\xFE\xFF", 2) == 0)) {
+        return at_fail(err, ATT_INPUT, "%s: UTF-16 text; write it as UTF-8: iconv -f UTF-16 -t UTF-8 OLD >NEW",
+                       lines->path);
+    }
+    lines->shape.byte_order_mark = lines->end >= 3 && memcmp(data, "\xEF\xBB\xBF", 3) == 0;
+    lines->start = lines->shape.byte_order_mark ? 3 : 0;
     return ATT_OK;
 }
 
@@ -129,8 +127,8 @@ at_status at_lines_open(at_lines **lines, const char *path, at_error *err)
     *lines = NULL;
     at_lines *made = lines_new(path);
     if (made == NULL) return at_fail_memory(err, FIRST_CAP);
-    at_status status = open_gz(made, path, err);
-    if (status == ATT_OK) status = skip_byte_order_mark(made, err);
+    at_status status = open_file(made, path, err);
+    if (status == ATT_OK) status = check_byte_order_mark(made, err);
     if (status != ATT_OK) {
         at_lines_close(made);
         return status;
@@ -156,8 +154,15 @@ at_status at_lines_next(at_lines *lines, const char **text, size_t *len, bool *g
     *text = lines->data + lines->start;
     *len = stop != NULL ? (size_t)(stop - *text) : lines->end - lines->start;
     lines->start += *len + (stop != NULL);
-    if (stop != NULL && *len > 0 && (*text)[*len - 1] == '\r') (*len)--;
+    lines->shape.ended = stop != NULL;
+    lines->shape.carriage_return = stop != NULL && *len > 0 && (*text)[*len - 1] == '\r';
+    if (lines->shape.carriage_return) (*len)--;
     lines->number++;
     *got = true;
     return ATT_OK;
+}
+
+at_line_shape at_lines_shape(const at_lines *lines)
+{
+    return lines->shape;
 }

@@ -94,8 +94,8 @@ typedef struct reporter {
 
 static void print_event_json(at_output *output, const at_training_event *e)
 {
-    static const char *const names[] = {"started",   "step",  "logged", "skipped",
-                                        "validated", "shown", "saved",  "finished"};
+    static const char *const names[] = {"started", "step",  "logged",   "skipped", "validated",
+                                        "shown",   "saved", "finished", "noted"};
     json_t *object = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "event", names[e->kind], "step",
                                (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", e->loss, "nll", e->nll,
                                "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
@@ -147,6 +147,7 @@ static void print_event(at_output *output, const at_training_event *e)
         print_step(output, e);
         break;
     case ATT_TRAINING_SKIPPED:
+    case ATT_TRAINING_NOTED:
         at_note(output, "%s", e->text);
         break;
     case ATT_TRAINING_VALIDATED:
@@ -174,10 +175,17 @@ static void report(void *user, const at_training_event *event)
         print_event(r->output, event);
 }
 
+/* The plan is the result, so notes go to standard error, with --json too. */
+static void report_note(void *user, const at_training_event *event)
+{
+    if (event->kind == ATT_TRAINING_NOTED) at_note(user, "%s", event->text);
+}
+
 static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
 {
     at_training_plan p;
-    ATT_TRY(at_training_dry_run(s->training, &p, err));
+    const at_training_hooks hooks = {report_note, &cli->output, cli->interrupted};
+    ATT_TRY(at_training_dry_run(s->training, &hooks, &p, err));
     if (s->json)
         return at_print_json(&cli->output,
                              json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "pairs", (json_int_t)p.pairs,

@@ -15,10 +15,15 @@
 #include "base/buf.h"
 #include "base/rng.h"
 
+typedef struct lengths { /* of a pair in tokens, as they are in a batch: end tokens included */
+    uint32_t source, target;
+} lengths;
+
 struct at_batcher {
     const at_corpus *corpus;
     at_batcher_options options;
     uint32_t count;   /* pairs */
+    lengths *length;  /* (count) of each pair, so that sorting touches no mapped page */
     uint32_t *order;  /* (count) */
     uint32_t *spare;  /* (count) the sort's other buffer */
     int64_t *tally;   /* (longest + 2) the sort's counters */
@@ -35,29 +40,21 @@ struct at_batcher {
     at_ids drawn[2]; /* one pair's tokens, resampled */
 };
 
-typedef struct lengths { /* of a pair in tokens, as they are in a batch: end tokens included */
-    int64_t source, target, longest;
-} lengths;
-
 enum key { BY_TARGET, BY_SOURCE, BY_LONGEST }; /* least significant first */
 
 /* Keeps draws apart from those of others who mix the same seed. */
 static const uint64_t stream = 0x62617463686572; /* "batcher" */
 enum { DRAW_ORDER, DRAW_TURN };
 
-static lengths pair_lengths(const at_batcher *batcher, uint32_t pair)
+static int64_t longest_side(lengths len)
 {
-    const int64_t *source = &batcher->corpus->source.offset[pair], *target = &batcher->corpus->target.offset[pair];
-    lengths len = {.source = source[1] - source[0] + (batcher->options.source_eos >= 0),
-                   .target = target[1] - target[0] + 1};
-    len.longest = len.source > len.target ? len.source : len.target;
-    return len;
+    return len.source > len.target ? len.source : len.target;
 }
 
 static int64_t sort_key(const at_batcher *batcher, uint32_t pair, enum key key)
 {
-    const lengths len = pair_lengths(batcher, pair);
-    return key == BY_TARGET ? len.target : key == BY_SOURCE ? len.source : len.longest;
+    const lengths len = batcher->length[pair];
+    return key == BY_TARGET ? len.target : key == BY_SOURCE ? len.source : longest_side(len);
 }
 
 /* One stable pass of counting sort over order. */
@@ -95,8 +92,8 @@ static uint32_t batch_end(const at_batcher *batcher, uint32_t first)
     int64_t longest = 0, source = 0, target = 0;
     uint32_t end = first;
     while (end < batcher->count) {
-        const lengths len = pair_lengths(batcher, batcher->order[end]);
-        if (len.longest > longest) longest = len.longest;
+        const lengths len = batcher->length[batcher->order[end]];
+        if (longest_side(len) > longest) longest = longest_side(len);
         source += len.source;
         target += len.target;
         const int64_t padded = (int64_t)(end - first + 1) * longest, packed = source > target ? source : target;
@@ -141,14 +138,24 @@ static at_status cut_batches(at_batcher *batcher, at_error *err)
     return ATT_OK;
 }
 
+static void note_lengths(at_batcher *batcher)
+{
+    for (uint32_t i = 0; i < batcher->count; i++) {
+        const at_corpus_pair *pair = &batcher->corpus->pair[i];
+        const lengths len = {pair->source_len + (batcher->options.source_eos >= 0), pair->target_len + 1};
+        batcher->length[i] = len;
+        if (longest_side(len) > batcher->longest) batcher->longest = longest_side(len);
+    }
+}
+
 /* Arrays that live as long as the batcher. */
 static at_status prepare(at_batcher *batcher, at_error *err)
 {
-    for (uint32_t i = 0; i < batcher->count; i++) {
-        const int64_t longest = pair_lengths(batcher, i).longest;
-        if (longest > batcher->longest) batcher->longest = longest;
-    }
-    const size_t count = batcher->count, sizes = (size_t)batcher->longest + 2;
+    const size_t count = batcher->count;
+    batcher->length = renew(NULL, count, sizeof *batcher->length);
+    if (!batcher->length) return at_fail_memory(err, count * sizeof *batcher->length);
+    note_lengths(batcher);
+    const size_t sizes = (size_t)batcher->longest + 2;
     batcher->order = renew(NULL, count, sizeof *batcher->order);
     batcher->spare = renew(NULL, count, sizeof *batcher->spare);
     batcher->tally = renew(NULL, sizes, sizeof *batcher->tally);
@@ -185,6 +192,7 @@ at_status at_batcher_new(at_batcher **batcher, const at_corpus *corpus, const at
 void at_batcher_free(at_batcher *batcher)
 {
     if (!batcher) return;
+    free(batcher->length);
     free(batcher->order);
     free(batcher->spare);
     free(batcher->tally);
@@ -222,14 +230,14 @@ at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches,
 static at_status side_tokens(at_batcher *batcher, uint32_t pair, int side, const int32_t **ids, size_t *len,
                              at_error *err)
 {
-    const at_side *from = side ? &batcher->corpus->target : &batcher->corpus->source;
+    const at_corpus *corpus = batcher->corpus;
     const at_resampling *resampling = batcher->options.resampling;
     at_ids *drawn = &batcher->drawn[side];
-    *ids = from->ids + from->offset[pair];
-    *len = (size_t)(from->offset[pair + 1] - from->offset[pair]);
+    *ids = side ? at_corpus_target(corpus, pair) : at_corpus_source(corpus, pair);
+    *len = side ? corpus->pair[pair].target_len : corpus->pair[pair].source_len;
     if (resampling == NULL) return ATT_OK;
     drawn->len = 0;
-    ATT_TRY(at_resample(resampling, side, batcher->epoch, batcher->corpus->line[pair], *ids, *len, drawn, err));
+    ATT_TRY(at_resample(resampling, side, batcher->epoch, corpus->pair[pair].line, *ids, *len, drawn, err));
     *ids = drawn->data;
     *len = drawn->len;
     return ATT_OK;
@@ -272,7 +280,7 @@ at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batc
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t pair = batcher->order[first + i];
         ATT_TRY(add_pair(batcher, pair, err));
-        batcher->line[i] = batcher->corpus->line[pair];
+        batcher->line[i] = batcher->corpus->pair[pair].line;
         batcher->source_offset[i + 1] = (int64_t)batcher->source.len;
         batcher->target_offset[i + 1] = (int64_t)batcher->target_in.len;
     }

@@ -3,7 +3,10 @@
  * Within an epoch: pairs are shuffled by (seed, epoch) and sorted by length, equal lengths staying in shuffled order;
  * so the pairs of a batch are of one length and meet other neighbours in each epoch. The order is cut into batches of
  * at most `batch_tokens`, and the batches are shuffled. All of it is a pure function of (corpus, options, epoch), so a
- * position in the data is (epoch, batch number) and nothing else. */
+ * position in the data is (epoch, batch number) and nothing else.
+ *
+ * Memory: 16 bytes a pair (lengths, order, the sort's second order) and the batch; tokens are touched only when a batch
+ * is made of them. */
 #ifndef ATT_DATA_BATCHER_H
 #define ATT_DATA_BATCHER_H
 

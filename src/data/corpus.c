@@ -1,221 +1,227 @@
-/* Reading a parallel corpus: both sides line by line, each pair checked, tokenised and kept or counted as skipped.
- * The ids of a side are one growing array, so a pair that is refused after tokenising is just cut off its end.
- * Read next: batcher.c. */
+/* Reading a parallel corpus: each pair judged, tokenised, and kept or counted as skipped. Read next: token_cache.c,
+ * batcher.c. */
 #include "data/corpus.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <xxhash.h>
 
-#include "base/buf.h"
-#include "base/file.h"
-#include "base/utf8.h"
+#include "data/hash_map.h"
+#include "data/token_cache.h"
 
-const char *const at_skip_name[ATT_SKIP_KINDS] = {"empty", "invalid-utf8", "too-long", "lopsided"};
-
-enum { RATIO_FROM = 10, FIRST_PAIRS = 1024 };
-
-/* One side while it is read. */
-typedef struct side {
-    const at_tokenizer *tokenizer;
-    at_lines *lines;
-    const char *text; /* the current line */
-    size_t len;
-    bool got;    /* there is a current line */
-    at_ids ids;  /* of all pairs kept, then of the current line */
-    size_t kept; /* ids of the pairs kept */
-} side;
+enum { MEMORY = 64 << 20, HASHED_AT_ONCE = 512, HASH_STATE = 576 /* bytes, for messages */ };
 
 typedef struct reader {
     at_corpus *corpus;
-    const at_corpus_limits *limits;
-    side source, target;
-    size_t room; /* pairs that the corpus' arrays hold */
+    const at_corpus_spec *spec;
+    at_ids ids[2]; /* of the current pair */
+    int64_t id_count;
 } reader;
 
 void at_corpus_free(at_corpus *corpus)
 {
-    free(corpus->source.ids);
-    free(corpus->source.offset);
-    free(corpus->target.ids);
-    free(corpus->target.offset);
-    free(corpus->line);
+    at_spool_free(&corpus->index_spool);
+    at_spool_free(&corpus->id_spool);
+    at_map_close(&corpus->map);
+    free(corpus->cache_note);
     *corpus = (at_corpus){0};
 }
 
-/* Resizes one array of int64_t; the old one stays on failure. */
-static at_status resize(int64_t **array, size_t count, at_error *err)
-{
-    if (count > SIZE_MAX / sizeof **array) return at_fail_memory(err, SIZE_MAX);
-    int64_t *grown = realloc(*array, count * sizeof *grown);
-    if (!grown) return at_fail_memory(err, count * sizeof *grown);
-    *array = grown;
-    return ATT_OK;
-}
+/* ---- from text ---- */
 
-/* Room for another pair, by doubling. Offsets have one entry more than there are pairs. */
-static at_status reserve_pair(reader *in, at_error *err)
+static at_status keep(reader *in, int64_t line, at_error *err)
 {
     at_corpus *corpus = in->corpus;
-    if ((size_t)corpus->count < in->room) return ATT_OK;
-    const size_t room = in->room > 0 ? 2 * in->room : FIRST_PAIRS;
-    ATT_TRY(resize(&corpus->source.offset, room + 1, err));
-    ATT_TRY(resize(&corpus->target.offset, room + 1, err));
-    ATT_TRY(resize(&corpus->line, room, err));
-    corpus->source.offset[0] = 0;
-    corpus->target.offset[0] = 0;
-    in->room = room;
-    return ATT_OK;
-}
-
-/* ASCII only: other spaces show by giving no tokens. */
-static bool is_blank(const side *s)
-{
-    for (size_t i = 0; i < s->len; i++) {
-        if (!memchr(" \t\r\v\f", s->text[i], 5)) return false;
+    if (in->ids[0].len >= UINT32_MAX || in->ids[1].len >= UINT32_MAX)
+        return at_fail(err, ATT_UNSUPPORTED, "line %lld has too many tokens; set max-tokens", (long long)line);
+    const at_corpus_pair pair = {in->id_count, (uint32_t)in->ids[0].len, (uint32_t)in->ids[1].len, line};
+    ATT_TRY(at_spool_add(&corpus->index_spool, &pair, sizeof pair, err));
+    for (int i = 0; i < 2; i++) {
+        ATT_TRY(at_spool_add(&corpus->id_spool, in->ids[i].data, in->ids[i].len * sizeof *in->ids[i].data, err));
+        in->id_count += (int64_t)in->ids[i].len;
     }
-    return true;
-}
-
-static bool is_utf8(const side *s)
-{
-    return at_utf8_valid(s->text, s->len) == s->len;
-}
-
-static at_status tokenize(side *s, at_error *err)
-{
-    return at_tokenizer_encode(s->tokenizer, s->text, s->len, &s->ids, err);
-}
-
-/* Why a pair of these token counts is skipped, or ATT_SKIP_KINDS to keep it. */
-static at_skip judge_lengths(size_t source, size_t target, const at_corpus_limits *limits)
-{
-    const size_t longer = source > target ? source : target, shorter = source > target ? target : source;
-    if (shorter == 0) return ATT_SKIP_EMPTY;
-    if (limits->max_tokens > 0 && longer > (size_t)limits->max_tokens) return ATT_SKIP_LONG;
-    const bool lopsided = limits->max_ratio > 0 && (double)longer > limits->max_ratio * (double)shorter;
-    return lopsided && longer > RATIO_FROM ? ATT_SKIP_LOPSIDED : ATT_SKIP_KINDS;
-}
-
-/* Checks and tokenises the current pair; the ids stay behind the kept ones. */
-static at_status judge(reader *in, at_skip *skip, at_error *err)
-{
-    side *source = &in->source, *target = &in->target;
-    *skip = ATT_SKIP_EMPTY;
-    if (is_blank(source) || is_blank(target)) return ATT_OK;
-    *skip = ATT_SKIP_UTF8;
-    if (!is_utf8(source) || !is_utf8(target)) return ATT_OK;
-    ATT_TRY(tokenize(source, err));
-    ATT_TRY(tokenize(target, err));
-    *skip = judge_lengths(source->ids.len - source->kept, target->ids.len - target->kept, in->limits);
+    corpus->count++;
     return ATT_OK;
 }
 
-static void keep(reader *in)
-{
-    at_corpus *corpus = in->corpus;
-    in->source.kept = in->source.ids.len;
-    in->target.kept = in->target.ids.len;
-    corpus->line[corpus->count++] = corpus->lines;
-    corpus->source.offset[corpus->count] = (int64_t)in->source.kept;
-    corpus->target.offset[corpus->count] = (int64_t)in->target.kept;
-}
-
-static void drop(reader *in, at_skip kind)
-{
-    at_corpus *corpus = in->corpus;
-    in->source.ids.len = in->source.kept;
-    in->target.ids.len = in->target.kept;
-    if (corpus->skipped[kind]++ == 0) corpus->first_skipped[kind] = corpus->lines;
-}
-
-static at_status take_pair(reader *in, at_error *err)
+static at_status take_pair(reader *in, const at_pair *pair, at_error *err)
 {
     at_skip skip;
-    in->corpus->lines++;
-    ATT_TRY(reserve_pair(in, err));
-    ATT_TRY(judge(in, &skip, err));
-    if (skip == ATT_SKIP_KINDS) {
-        keep(in);
-    } else {
-        drop(in, skip);
-    }
+    at_corpus_counts *counts = &in->corpus->counts;
+    counts->lines = pair->line;
+    ATT_TRY(at_judge_pair(&in->spec->judge, pair, in->ids, &skip, err));
+    if (skip == ATT_SKIP_KINDS) return keep(in, pair->line, err);
+    if (counts->skipped[skip]++ == 0) counts->first_skipped[skip] = pair->line;
     return ATT_OK;
 }
 
-static at_status next_line(side *s, at_error *err)
+static at_status take_pairs(reader *in, at_pairs *pairs, at_error *err)
 {
-    return at_lines_next(s->lines, &s->text, &s->len, &s->got, err);
-}
-
-static const char *shown(const char *path)
-{
-    return strcmp(path, "-") == 0 ? "standard input" : path;
-}
-
-/* Reads the open files to their ends; paths are for messages. */
-static at_status read_pairs(reader *in, const char *source, const char *target, at_error *err)
-{
-    for (long long line = 0;; line++) {
-        ATT_TRY(next_line(&in->source, err));
-        ATT_TRY(next_line(&in->target, err));
-        if (in->source.got != in->target.got) {
-            return at_fail(err, ATT_INPUT, "%s ends after line %lld, but %s has more; the files must be parallel",
-                           shown(in->source.got ? target : source), line, shown(in->source.got ? source : target));
-        }
-        if (!in->source.got) return ATT_OK;
-        ATT_TRY(take_pair(in, err));
+    const volatile int *cancel = in->spec->cancel;
+    for (;;) {
+        at_pair pair;
+        bool got;
+        if (cancel != NULL && *cancel != 0) return at_fail(err, ATT_CANCELLED, "interrupted while reading text");
+        ATT_TRY(at_pairs_next(pairs, &pair, &got, err));
+        if (!got) return ATT_OK;
+        ATT_TRY(take_pair(in, &pair, err));
     }
 }
 
-static at_status read_files(reader *in, const char *source, const char *target, at_error *err)
+/* Over both sides' offsets and tokens in turn, as if each side lay in arrays of its own: the value is part of
+ * checkpoints. */
+static uint64_t hash_side(const at_corpus *corpus, int side, uint64_t seed, XXH3_state_t *state)
 {
-    at_status status = at_lines_open(&in->source.lines, source, err);
-    if (status == ATT_OK) status = at_lines_open(&in->target.lines, target, err);
-    if (status == ATT_OK) status = read_pairs(in, source, target, err);
-    at_lines_close(in->source.lines);
-    at_lines_close(in->target.lines);
-    in->source.lines = NULL;
-    in->target.lines = NULL;
+    int64_t offset[HASHED_AT_ONCE], end = 0;
+    size_t used = 1;
+    offset[0] = 0;
+    XXH3_64bits_reset_withSeed(state, seed);
+    for (int64_t i = 0; i < corpus->count; i++) {
+        if (used == HASHED_AT_ONCE) {
+            XXH3_64bits_update(state, offset, sizeof offset);
+            used = 0;
+        }
+        end += side == 0 ? corpus->pair[i].source_len : corpus->pair[i].target_len;
+        offset[used++] = end;
+    }
+    XXH3_64bits_update(state, offset, used * sizeof *offset);
+    XXH3_64bits_reset_withSeed(state, XXH3_64bits_digest(state));
+    for (int64_t i = 0; i < corpus->count; i++) {
+        const int32_t *ids = side == 0 ? at_corpus_source(corpus, i) : at_corpus_target(corpus, i);
+        const uint32_t len = side == 0 ? corpus->pair[i].source_len : corpus->pair[i].target_len;
+        XXH3_64bits_update(state, ids, len * sizeof *ids);
+    }
+    return XXH3_64bits_digest(state);
+}
+
+static at_status finish(reader *in, at_error *err)
+{
+    at_corpus *corpus = in->corpus;
+    ATT_TRY(at_spool_finish(&corpus->index_spool, err));
+    ATT_TRY(at_spool_finish(&corpus->id_spool, err));
+    corpus->pair = corpus->index_spool.bytes;
+    corpus->ids = corpus->id_spool.bytes;
+    corpus->id_count = in->id_count;
+    XXH3_state_t *state = XXH3_createState();
+    if (state == NULL) return at_fail_memory(err, HASH_STATE);
+    corpus->hash = hash_side(corpus, 1, hash_side(corpus, 0, 0, state), state);
+    XXH3_freeState(state);
+    return ATT_OK;
+}
+
+static at_status read_text(at_corpus *corpus, const at_corpus_spec *spec, at_error *err)
+{
+    const size_t memory = spec->memory > 0 ? spec->memory : MEMORY;
+    reader in = {.corpus = corpus, .spec = spec};
+    at_pairs *pairs;
+    ATT_TRY(at_pairs_open(&pairs, &spec->files, err));
+    at_spool_init(&corpus->index_spool, spec->cache, memory);
+    at_spool_init(&corpus->id_spool, spec->cache, memory);
+    at_status status = take_pairs(&in, pairs, err);
+    if (status == ATT_OK) status = finish(&in, err);
+    at_pairs_close(pairs);
+    at_ids_free(&in.ids[0]);
+    at_ids_free(&in.ids[1]);
     return status;
 }
 
-static at_status check_paths(const char *const *sources, const char *const *targets, int path_count, at_error *err)
+/* ---- with the cache ---- */
+
+/* Text that costs more than a look at a file: packed, or too much for memory. */
+static bool is_worth_caching(const at_corpus *corpus, const at_corpus_spec *spec)
 {
-    int standard_inputs = 0;
-    for (int i = 0; i < path_count; i++) {
-        standard_inputs += (strcmp(sources[i], "-") == 0) + (strcmp(targets[i], "-") == 0);
+    if (spec->always_cache || corpus->id_spool.on_disk) return true;
+    for (int i = 0; i < spec->files.count; i++) {
+        for (int side = 0; side < (spec->files.targets != NULL ? 2 : 1); side++) {
+            const char *path = side == 0 ? spec->files.sources[i] : spec->files.targets[i];
+            const size_t len = strlen(path);
+            if (len > 3 && strcmp(path + len - 3, ".gz") == 0) return true;
+        }
     }
-    if (standard_inputs <= 1) return ATT_OK;
-    return at_fail(err, ATT_OPTION,
-                   "standard input (\"-\") is given %d times, but can be read once; give files instead",
-                   standard_inputs);
+    return false;
 }
 
-static uint64_t hash_side(const at_side *s, int64_t count, uint64_t seed)
+static at_status note(at_corpus *corpus, at_cache_use use, const char *text, at_error *err)
 {
-    const uint64_t ends = XXH3_64bits_withSeed(s->offset, (size_t)(count + 1) * sizeof *s->offset, seed);
-    return XXH3_64bits_withSeed(s->ids, (size_t)s->offset[count] * sizeof *s->ids, ends);
+    corpus->cache = use;
+    free(corpus->cache_note);
+    corpus->cache_note = strdup(text);
+    return corpus->cache_note != NULL ? ATT_OK : at_fail_memory(err, strlen(text));
 }
 
-at_status at_corpus_read(at_corpus *corpus, const char *const *sources, const char *const *targets, int path_count,
-                         const at_tokenizer *source_tokenizer, const at_tokenizer *target_tokenizer,
-                         const at_corpus_limits *limits, at_error *err)
+/* The text is read, since there is no cache or no good one, and kept for the next time. */
+static at_status read_and_cache(at_corpus *corpus, const at_corpus_spec *spec, const char *path,
+                                const at_cache_key *key, const char *damage, at_error *err)
 {
+    at_error failure;
+    ATT_TRY(read_text(corpus, spec, err));
+    if (damage == NULL && !is_worth_caching(corpus, spec)) return ATT_OK;
+    const at_status status = at_token_cache_write(corpus, path, key, &failure);
+    if (status == ATT_MEMORY) return at_fail_memory(err, 0);
+    if (status != ATT_OK) return note(corpus, ATT_CACHE_FAILED, failure.text, err);
+    return damage != NULL ? note(corpus, ATT_CACHE_REBUILT, damage, err) : note(corpus, ATT_CACHE_WRITTEN, path, err);
+}
+
+static at_status open_with_cache(at_corpus *corpus, const at_corpus_spec *spec, const at_cache_key *key, at_buf *path,
+                                 at_error *err)
+{
+    const int vocabulary[2] = {at_tokenizer_size(spec->judge.tokenizer[0]),
+                               at_tokenizer_size(spec->judge.tokenizer[1])};
+    at_error damage;
+    ATT_TRY(at_token_cache_path(spec->cache, key, path, err));
+    if (!at_path_exists(path->data)) return read_and_cache(corpus, spec, path->data, key, NULL, err);
+    if (at_token_cache_open(corpus, path->data, key, vocabulary, &damage) == ATT_OK)
+        return note(corpus, ATT_CACHE_FOUND, path->data, err);
+    return read_and_cache(corpus, spec, path->data, key, damage.text, err);
+}
+
+at_status at_corpus_open(at_corpus *corpus, const at_corpus_spec *spec, at_error *err)
+{
+    at_cache_key key;
+    at_buf path = {0};
     *corpus = (at_corpus){0};
-    ATT_TRY(check_paths(sources, targets, path_count, err));
-    reader in = {.corpus = corpus, .limits = limits};
-    in.source.tokenizer = source_tokenizer;
-    in.target.tokenizer = target_tokenizer;
-    at_status status = reserve_pair(&in, err); /* so that offset[0] is there without pairs, too */
-    for (int i = 0; i < path_count && status == ATT_OK; i++) {
-        status = read_files(&in, sources[i], targets[i], err);
-    }
-    corpus->source.ids = in.source.ids.data;
-    corpus->target.ids = in.target.ids.data;
+    at_status status = spec->cache != NULL ? at_token_cache_key(spec, &key, err) : ATT_UNSUPPORTED;
     if (status == ATT_OK)
-        corpus->hash = hash_side(&corpus->target, corpus->count, hash_side(&corpus->source, corpus->count, 0));
-    else
-        at_corpus_free(corpus);
+        status = open_with_cache(corpus, spec, &key, &path, err);
+    else if (status == ATT_UNSUPPORTED)
+        status = read_text(corpus, spec, err);
+    at_buf_free(&path);
+    if (status != ATT_OK) at_corpus_free(corpus);
+    return status;
+}
+
+/* ---- comparing ---- */
+
+static uint64_t hash_pair(const at_corpus *corpus, int64_t i)
+{
+    const at_corpus_pair *pair = &corpus->pair[i];
+    const size_t count = (size_t)pair->source_len + pair->target_len;
+    return XXH3_64bits_withSeed(corpus->ids + pair->start, count * sizeof *corpus->ids, pair->source_len);
+}
+
+static at_status count_hashes(at_hash_map *map, const at_corpus *corpus, at_error *err)
+{
+    for (int64_t i = 0; i < corpus->count; i++) {
+        int64_t *value;
+        bool is_new;
+        ATT_TRY(at_hash_map_add(map, hash_pair(corpus, i), &value, &is_new, err));
+        (*value)++;
+    }
+    return ATT_OK;
+}
+
+at_status at_corpus_shared(const at_corpus *whole, const at_corpus *part, int64_t *count, at_error *err)
+{
+    at_hash_map map = {0};
+    const at_status status = count_hashes(&map, part, err);
+    *count = 0;
+    for (int64_t i = 0; i < whole->count && status == ATT_OK; i++) {
+        int64_t *value = at_hash_map_find(&map, hash_pair(whole, i));
+        if (value == NULL) continue;
+        *count += *value;
+        *value = 0;
+    }
+    at_hash_map_free(&map);
     return status;
 }

@@ -1,53 +1,83 @@
-/* A parallel corpus, tokenised: reading, checking, counting what was skipped.
+/* A parallel corpus, tokenised: reading, counting what was left out, and the token cache.
  *
- * CR/LF and a byte-order mark are removed; pairs with an empty side, invalid UTF-8, a side over max_tokens or a
- * lopsided length ratio are skipped and counted by kind. Files of unequal line count are an error that says where
- * each ends. Paths may be plain or .gz, or "-" for standard input, once. */
+ * CR/LF and a byte-order mark are removed; pairs that judge.h refuses are left out and counted by kind. Files of
+ * unequal line count are an error that says where each ends.
+ *
+ * Tokens and index lie in memory while they are few, else in a file that is mapped, so a corpus may be larger than
+ * memory: what must be resident is the batcher's 16 bytes a pair (batcher.h). The token cache keeps both between runs;
+ * its layout is in token_cache.h. */
 #ifndef ATT_DATA_CORPUS_H
 #define ATT_DATA_CORPUS_H
 
 #include <stdint.h>
 
-#include "base/fail.h"
-#include "text/tokenizer.h"
+#include "data/judge.h"
+#include "data/pairs.h"
+#include "data/spool.h"
 
-/* Why a pair was skipped: the first of these that applies. */
-typedef enum at_skip {
-    ATT_SKIP_EMPTY, /* a side is white space, or has no tokens */
-    ATT_SKIP_UTF8,
-    ATT_SKIP_LONG,
-    ATT_SKIP_LOPSIDED,
-    ATT_SKIP_KINDS
-} at_skip;
+/* A kept pair: its source tokens are ids[start] .. and its target tokens follow; no begin or end token. */
+typedef struct at_corpus_pair {
+    int64_t start;
+    uint32_t source_len, target_len;
+    int64_t line; /* from 1, counted through all files */
+} at_corpus_pair;
 
-extern const char *const at_skip_name[ATT_SKIP_KINDS]; /* "empty", "invalid-utf8", "too-long", "lopsided" */
-
-typedef struct at_corpus_limits {
-    int64_t max_tokens; /* tokens of either side, end token not counted; 0: off */
-    double max_ratio;   /* longer side / shorter side in tokens, applied when the longer one has more than 10; 0: off */
-} at_corpus_limits;
-
-/* Sequences of one side: ids of pair i are ids[offset[i]] .. ids[offset[i + 1]]; no begin or end token. */
-typedef struct at_side {
-    int32_t *ids;
-    int64_t *offset;
-} at_side;
-
-typedef struct at_corpus {
-    int64_t count; /* pairs kept */
-    at_side source, target;
-    int64_t *line; /* line number of each pair, from 1, counted through all files */
-    int64_t lines; /* lines read */
+/* What was counted while reading. */
+typedef struct at_corpus_counts {
+    int64_t lines; /* read */
     int64_t skipped[ATT_SKIP_KINDS];
     int64_t first_skipped[ATT_SKIP_KINDS]; /* line number of the first of each kind, 0 when none */
-    uint64_t hash;                         /* XXH3 over the kept tokens of both sides and where pairs end */
+} at_corpus_counts;
+
+/* What became of the token cache. */
+typedef enum at_cache_use {
+    ATT_CACHE_NONE,    /* not asked for, or not worth it */
+    ATT_CACHE_FOUND,   /* the tokens come from it; the text was not tokenised */
+    ATT_CACHE_WRITTEN, /* for the next time */
+    ATT_CACHE_REBUILT, /* there was one, damaged */
+    ATT_CACHE_FAILED   /* it could not be written; the corpus is fine */
+} at_cache_use;
+
+typedef struct at_corpus {
+    int64_t count;              /* pairs kept */
+    const at_corpus_pair *pair; /* (count) */
+    const int32_t *ids;
+    int64_t id_count;
+    at_corpus_counts counts;
+    uint64_t hash; /* XXH3 over the kept tokens of both sides and where pairs end */
+    at_cache_use cache;
+    char *cache_note; /* for the user, or NULL: which file, and what was wrong with it */
+    /* What pair and ids point into: spools, or the mapped cache. */
+    at_spool index_spool, id_spool;
+    at_map map;
 } at_corpus;
 
-/* sources and targets: equally many paths, read one after the other. On failure *corpus is empty. A corpus without
- * pairs is no failure. */
-at_status at_corpus_read(at_corpus *corpus, const char *const *sources, const char *const *targets, int path_count,
-                         const at_tokenizer *source_tokenizer, const at_tokenizer *target_tokenizer,
-                         const at_corpus_limits *limits, at_error *err);
+typedef struct at_corpus_spec {
+    at_text_files files;
+    at_judge judge;    /* both tokenizers must be there */
+    const char *cache; /* folder of the token cache; NULL: none is looked for or written */
+    bool
+        always_cache; /* also write it for plain text that fits in memory, which is tokenised as fast as it is opened */
+    size_t memory;    /* bytes of tokens that are kept in memory; 0: 64 MiB */
+    const volatile int *cancel; /* may be NULL */
+} at_corpus_spec;
+
+/* Opens the cache or reads the text. On failure *corpus is empty. A corpus without pairs is no failure. The spec is not
+ * needed afterwards. */
+at_status at_corpus_open(at_corpus *corpus, const at_corpus_spec *spec, at_error *err);
 void at_corpus_free(at_corpus *corpus);
+
+static inline const int32_t *at_corpus_source(const at_corpus *corpus, int64_t pair)
+{
+    return corpus->ids + corpus->pair[pair].start;
+}
+
+static inline const int32_t *at_corpus_target(const at_corpus *corpus, int64_t pair)
+{
+    return corpus->ids + corpus->pair[pair].start + corpus->pair[pair].source_len;
+}
+
+/* Pairs of `part` whose tokens on both sides are those of a pair of `whole`: validation text that training has seen. */
+at_status at_corpus_shared(const at_corpus *whole, const at_corpus *part, int64_t *count, at_error *err);
 
 #endif

@@ -111,8 +111,9 @@ static at_status prepare_translation(work *w, at_error *err)
         return at_fail(err, ATT_OPTION, "bench train needs source, target and sentencepiece; give them, or --task lm");
     ATT_TRY(open_tokenizer(w, err));
     const char *const source[] = {o->source}, *const target[] = {o->target};
-    const at_corpus_limits limits = {0, 0};
-    ATT_TRY(at_corpus_read(&w->corpus, source, target, 1, w->tokenizer, w->tokenizer, &limits, err));
+    const at_corpus_spec spec = {.files = {.sources = source, .targets = target, .count = 1},
+                                 .judge = {.tokenizer = {w->tokenizer, w->tokenizer}}};
+    ATT_TRY(at_corpus_open(&w->corpus, &spec, err));
     const int32_t eos = at_tokenizer_eos(w->tokenizer);
     const at_batcher_options options = {.batch_tokens = o->batch_tokens,
                                         .measure = ATT_BATCH_PADDED,

@@ -7,63 +7,21 @@
 #include "base/file.h"
 #include "base/json_dump.h"
 #include "base/rng.h"
+#include "data/text_input.h"
 #include "train/accumulate.h"
 #include "train/optimizer.h"
 
 enum { PATH_BYTES = 4096 };
 
-/* Paths joined by '\n' as an array; both freed by path_list_free. */
-typedef struct path_list {
-    char *text;
-    const char **path;
-    int count;
-} path_list;
-
-static void path_list_free(path_list *list)
+/* What the text of a corpus is called in the options. */
+static at_text_names train_names(const at_train_options *o)
 {
-    free(list->text);
-    free(list->path);
-    *list = (path_list){0};
+    return (at_text_names){o->source, o->target, o->tsv, o->columns, ""};
 }
 
-static at_status path_list_make(path_list *list, const char *joined, at_error *err)
+static at_text_names valid_names(const at_train_options *o)
 {
-    *list = (path_list){0};
-    if (joined == NULL || *joined == '\0') return ATT_OK;
-    int count = 1;
-    for (const char *c = joined; *c; c++) count += *c == '\n';
-    list->text = strdup(joined);
-    list->path = malloc((size_t)count * sizeof *list->path);
-    if (list->text == NULL || list->path == NULL) {
-        path_list_free(list);
-        return at_fail_memory(err, strlen(joined));
-    }
-    char *state = NULL;
-    for (char *p = strtok_r(list->text, "\n", &state); p; p = strtok_r(NULL, "\n", &state)) list->path[list->count++] = p;
-    return ATT_OK;
-}
-
-/* The pair of path lists of one corpus. */
-typedef struct corpus_paths {
-    path_list source, target;
-} corpus_paths;
-
-static void corpus_paths_free(corpus_paths *paths)
-{
-    path_list_free(&paths->source);
-    path_list_free(&paths->target);
-}
-
-static at_status corpus_paths_make(corpus_paths *paths, const char *source, const char *target, const char *what, at_error *err)
-{
-    *paths = (corpus_paths){0};
-    at_status status = path_list_make(&paths->source, source, err);
-    if (status == ATT_OK) status = path_list_make(&paths->target, target, err);
-    if (status == ATT_OK && paths->source.count != paths->target.count)
-        status = at_fail(err, ATT_OPTION, "%ssource names %d files and %starget %d; give equally many, in the same order", what, paths->source.count, what,
-                         paths->target.count);
-    if (status != ATT_OK) corpus_paths_free(paths);
-    return status;
+    return (at_text_names){o->valid_source, o->valid_target, o->valid_tsv, o->columns, "valid-"};
 }
 
 /* Effective recipe: one "name: value" line an option, model options after the run's own. */
@@ -145,37 +103,53 @@ static at_status open_tokenizer(at_tokenizer **out, const char *path, at_error *
     return status;
 }
 
-static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, const path_list *a, const path_list *b, at_error *err)
+/* paths: joined by '\n' */
+static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, char *paths, at_error *err)
 {
-    const int count = a->count + (b ? b->count : 0);
-    const char **paths = malloc((size_t)count * sizeof *paths);
-    if (paths == NULL) return at_fail_memory(err, (size_t)count * sizeof *paths);
-    for (int i = 0; i < count; i++) paths[i] = i < a->count ? a->path[i] : b->path[i - a->count];
-    const at_tokenizer_spec spec = {.paths = paths, .path_count = count, .vocab_size = (int)size, .model = (at_subword)o->subword,
+    int count = 1;
+    for (const char *c = paths; *c; c++) count += *c == '\n';
+    const char **path = malloc((size_t)count * sizeof *path);
+    if (path == NULL) return at_fail_memory(err, (size_t)count * sizeof *path);
+    char *state = NULL;
+    path[0] = strtok_r(paths, "\n", &state);
+    for (int i = 1; i < count; i++) path[i] = strtok_r(NULL, "\n", &state);
+    const at_tokenizer_spec spec = {.paths = path, .path_count = count, .vocab_size = (int)size, .model = (at_subword)o->subword,
                                     .character_coverage = o->character_coverage, .byte_fallback = o->byte_fallback, .seed = (uint64_t)o->seed,
                                     .max_sentences = 2000000};
     at_buf bytes = {0};
     at_status status = at_tokenizer_train(&spec, &bytes, err);
     if (status == ATT_OK) status = at_tokenizer_open(out, bytes.data, bytes.len, "trained tokenizer", err);
     at_buf_free(&bytes);
-    free(paths);
+    free(path);
+    return status;
+}
+
+/* Trains one on the sides from `first` to `last` (0 source, 1 target). */
+static at_status train_tokenizer_on(at_tokenizer **out, const at_train_options *o, int64_t size, at_text_input *text, const char *folder, int first,
+                                    int last, at_error *err)
+{
+    at_buf paths = {0};
+    at_status status = ATT_OK;
+    for (int side = first; side <= last && status == ATT_OK; side++) status = at_text_input_side(text, side, folder, &paths, err);
+    if (status == ATT_OK) status = train_tokenizer(out, o, size, paths.data, err);
+    at_buf_free(&paths);
     return status;
 }
 
 /* source and target tokenizer: given, or trained on the training text; one for both when shared. */
-static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, const corpus_paths *paths, at_error *err)
+static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, at_text_input *text, const char *folder, at_error *err)
 {
     const int64_t target_size = o->target_vocab_size > 0 ? o->target_vocab_size : o->vocab_size;
     const bool shared = o->shared_vocab && o->target_tokenizer == NULL;
     if (o->tokenizer)
         ATT_TRY(open_tokenizer(&bundle->source, o->tokenizer, err));
     else
-        ATT_TRY(train_tokenizer(&bundle->source, o, o->vocab_size, &paths->source, shared ? &paths->target : NULL, err));
+        ATT_TRY(train_tokenizer_on(&bundle->source, o, o->vocab_size, text, folder, 0, shared ? 1 : 0, err));
     bundle->target = bundle->source;
     if (shared) return ATT_OK;
     bundle->target = NULL;
     if (o->target_tokenizer) return open_tokenizer(&bundle->target, o->target_tokenizer, err);
-    return train_tokenizer(&bundle->target, o, target_size, &paths->target, NULL, err);
+    return train_tokenizer_on(&bundle->target, o, target_size, text, folder, 1, 1, err);
 }
 
 static at_status special_tokens(at_bundle *bundle, at_error *err)
@@ -230,14 +204,48 @@ static at_status check_state(const at_params *params, const at_train_options *o,
         o->run);
 }
 
-static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o, const corpus_paths *paths, at_error *err)
+/* What of the text was left out, for a message: "" when nothing was. */
+static at_status describe_skipped(const at_corpus *corpus, at_buf *text, at_error *err)
 {
-    const at_corpus_limits limits = {o->max_tokens, o->max_ratio};
-    ATT_TRY(at_corpus_read(corpus, paths->source.path, paths->target.path, paths->source.count, bundle->source, bundle->target, &limits, err));
+    at_buf_clear(text);
+    for (int i = 0; i < ATT_SKIP_KINDS; i++) {
+        const at_corpus_counts *c = &corpus->counts;
+        if (c->skipped[i] == 0) continue;
+        ATT_TRY(at_buf_printf(text, err, "%s%lld %s (first: line %lld)", text->len > 0 ? ", " : "", (long long)c->skipped[i], at_skip_name[i],
+                              (long long)c->first_skipped[i]));
+    }
+    return ATT_OK;
+}
+
+static int64_t count_skipped(const at_corpus *corpus)
+{
+    int64_t count = 0;
+    for (int i = 0; i < ATT_SKIP_KINDS; i++) count += corpus->counts.skipped[i];
+    return count;
+}
+
+static at_status fail_nothing_left(const at_corpus *corpus, const char *path, at_error *err)
+{
+    at_buf skipped = {0};
+    at_status status = describe_skipped(corpus, &skipped, err);
+    if (status == ATT_OK)
+        status = at_fail(err, ATT_INPUT, "%s: no sentence pair is left after %lld lines%s%s; see max-tokens and max-ratio, and attend data check", path,
+                         (long long)corpus->counts.lines, skipped.len > 0 ? ": " : "", skipped.len > 0 ? skipped.data : "");
+    at_buf_free(&skipped);
+    return status;
+}
+
+/* cache: folder of the token cache, or NULL */
+static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o, const at_text_input *text, const char *cache,
+                             const volatile int *cancel, at_error *err)
+{
+    const at_corpus_spec spec = {.files = text->files, .judge = {{bundle->source, bundle->target}, {o->max_tokens, o->max_ratio}},
+                                 .cache = cache, .always_cache = o->cache != NULL || text->spooled, .cancel = cancel};
+    ATT_TRY(at_corpus_open(corpus, &spec, err));
     if (corpus->count > 0) return ATT_OK;
+    const at_status status = fail_nothing_left(corpus, text->files.sources[0], err);
     at_corpus_free(corpus);
-    return at_fail(err, ATT_INPUT, "%s: no sentence pair is left after %lld lines; see max-tokens and max-ratio", paths->source.path[0],
-                   (long long)corpus->lines);
+    return status;
 }
 
 /* sorted: for validation and planning. resampling: NULL: tokens as they are in the corpus. */
@@ -257,10 +265,11 @@ static at_status make_batcher(at_batcher **batcher, const at_bundle *bundle, con
 
 /* Everything a run holds, so that one function frees it. */
 typedef struct run {
-    corpus_paths train_paths, valid_paths;
+    at_text_input train_text, valid_text;
+    const char *folder; /* of spooled text and the token cache; NULL: nothing is kept */
     at_bundle bundle;
     at_corpus train_corpus, valid_corpus;
-    at_valid_text valid_text;
+    at_valid_text translated; /* validation sentences that are */
     at_resampling resampling;
     at_trainer trainer;
 } run;
@@ -272,26 +281,26 @@ static void run_free(run *r)
     at_batcher_free(r->trainer.valid);
     at_corpus_free(&r->train_corpus);
     at_corpus_free(&r->valid_corpus);
-    at_valid_text_free(&r->valid_text);
+    at_valid_text_free(&r->translated);
     at_bundle_free(&r->bundle);
-    corpus_paths_free(&r->train_paths);
-    corpus_paths_free(&r->valid_paths);
+    at_text_input_free(&r->train_text);
+    at_text_input_free(&r->valid_text);
 }
 
 static at_status check_options(const at_run_spec *spec, at_error *err)
 {
     const at_train_options *o = spec->options;
     if (o->run == NULL) return at_fail(err, ATT_OPTION, "no run folder; give run: FOLDER or -o FOLDER");
-    if (o->source == NULL || o->target == NULL) return at_fail(err, ATT_OPTION, "no training text; give source and target");
-    if ((o->valid_source == NULL) != (o->valid_target == NULL))
-        return at_fail(err, ATT_OPTION, "valid-source and valid-target belong together; give both or none");
-    if (o->valid_source == NULL && o->best_metric != ATT_BEST_LOSS)
-        return at_fail(err, ATT_OPTION,
-                       "best-metric needs validation text; give valid-source and valid-target, or set it to loss");
+    const bool validates = o->valid_source != NULL || o->valid_tsv != NULL;
+    if (o->source == NULL && o->target == NULL && o->tsv == NULL)
+        return at_fail(err, ATT_OPTION, "no training text; give source and target, or tsv");
+    if (!validates && o->best_metric != ATT_BEST_LOSS)
+        return at_fail(err, ATT_OPTION, "best-metric needs validation text; give valid-source and valid-target, or valid-tsv, or set it to loss");
     if (o->momentum > 0 && o->optimizer != ATT_OPTIMIZER_SGD && o->optimizer != ATT_OPTIMIZER_RMSPROP)
         return at_fail(err, ATT_OPTION, "momentum is for sgd and rmsprop; Adam's is beta1");
-    if (o->valid_source == NULL && (o->patience > 0 || o->average > 0))
-        return at_fail(err, ATT_OPTION, "patience and average need validation text; give valid-source and valid-target, or set both to 0");
+    if (!validates && (o->patience > 0 || o->average > 0))
+        return at_fail(err, ATT_OPTION,
+                       "patience and average need validation text; give valid-source and valid-target, or valid-tsv, or set both to 0");
     return ATT_OK;
 }
 
@@ -305,7 +314,7 @@ static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, a
     if (r->trainer.continued)
         ATT_TRY(at_checkpoint_open(&r->bundle, &r->trainer.progress, path, be, err));
     else
-        ATT_TRY(make_tokenizers(&r->bundle, spec->options, &r->train_paths, err));
+        ATT_TRY(make_tokenizers(&r->bundle, spec->options, &r->train_text, r->folder, err));
     ATT_TRY(special_tokens(&r->bundle, err));
     at_status status = configure(&asked, &r->bundle, spec, be, err);
     if (status == ATT_OK) status = settle_recipe(spec, asked, err);
@@ -338,9 +347,69 @@ static at_status settle_text(run *r, const char *folder, at_error *err)
     return ATT_OK;
 }
 
+static void note(const run *r, const char *text)
+{
+    const at_training_event event = {.kind = ATT_TRAINING_NOTED, .pairs = r->train_corpus.count, .text = text};
+    if (r->trainer.hooks && r->trainer.hooks->report) r->trainer.hooks->report(r->trainer.hooks->user, &event);
+}
+
+/* Tells what was left out of a corpus, and what became of its token cache. */
+static at_status note_corpus(const run *r, const at_corpus *corpus, const at_text_input *text, at_error *err)
+{
+    static const char *const uses[] = {"", "tokens from ", "tokens kept in ", "", "the tokens are not kept: "};
+    at_buf line = {0}, skipped = {0};
+    at_status status = describe_skipped(corpus, &skipped, err);
+    if (status == ATT_OK && skipped.len > 0) {
+        status = at_buf_printf(&line, err, "%s: %lld of %lld lines left out: %s", text->files.sources[0], (long long)count_skipped(corpus),
+                               (long long)corpus->counts.lines, skipped.data);
+        if (status == ATT_OK) note(r, line.data);
+    }
+    at_buf_clear(&line);
+    if (status == ATT_OK && corpus->cache != ATT_CACHE_NONE) {
+        status = at_buf_printf(&line, err, "%s%s", uses[corpus->cache], corpus->cache_note);
+        if (status == ATT_OK) note(r, line.data);
+    }
+    at_buf_free(&line);
+    at_buf_free(&skipped);
+    return status;
+}
+
+/* Validation pairs that are training pairs, too, make the validation loss look better than it is. */
+static at_status note_shared(const run *r, at_error *err)
+{
+    char line[160];
+    int64_t shared;
+    ATT_TRY(at_corpus_shared(&r->train_corpus, &r->valid_corpus, &shared, err));
+    if (shared == 0) return ATT_OK;
+    snprintf(line, sizeof line, "%lld of %lld validation pairs are training pairs, too; the validation loss will look better than it is",
+             (long long)shared, (long long)r->valid_corpus.count);
+    note(r, line);
+    return ATT_OK;
+}
+
+/* Reads both corpora. */
+static at_status open_corpora(run *r, const at_train_options *o, at_error *err)
+{
+    const volatile int *cancel = r->trainer.hooks ? r->trainer.hooks->cancel : NULL;
+    ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_text, r->folder, cancel, err));
+    ATT_TRY(note_corpus(r, &r->train_corpus, &r->train_text, err));
+    if (r->valid_text.files.count > 0) {
+        ATT_TRY(read_corpus(&r->valid_corpus, &r->bundle, o, &r->valid_text, r->folder, cancel, err));
+        ATT_TRY(note_corpus(r, &r->valid_corpus, &r->valid_text, err));
+        ATT_TRY(note_shared(r, err));
+    }
+    return ATT_OK;
+}
+
+static void tidy_text(run *r)
+{
+    at_text_input_tidy(&r->train_text);
+    at_text_input_tidy(&r->valid_text);
+}
+
 static at_status open_data(run *r, const at_train_options *o, at_error *err)
 {
-    ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_paths, err));
+    ATT_TRY(open_corpora(r, o, err));
     r->resampling = (at_resampling){.source = r->bundle.source,
                                     .target = r->bundle.target,
                                     .how = {.alpha = o->sample_alpha, .best = (int)o->sample_best},
@@ -349,16 +418,30 @@ static at_status open_data(run *r, const at_train_options *o, at_error *err)
     ATT_TRY(make_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false,
                          o->sample_alpha > 0 ? &r->resampling : NULL, err));
     r->trainer.pairs = r->train_corpus.count;
-    if (o->valid_source != NULL) {
-        ATT_TRY(read_corpus(&r->valid_corpus, &r->bundle, o, &r->valid_paths, err));
+    if (r->valid_text.files.count > 0)
         ATT_TRY(make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, NULL, err));
+    if (r->valid_text.files.count > 0 && at_valid_text_wanted(o)) {
+        ATT_TRY(at_valid_text_read(&r->translated, &r->bundle, &r->valid_text.files, o->valid_sentences, err));
+        r->trainer.valid_text = &r->translated;
     }
-    if (at_valid_text_wanted(o)) {
-        ATT_TRY(at_valid_text_read(&r->valid_text, &r->bundle, r->valid_paths.source.path, r->valid_paths.target.path,
-                                   r->valid_paths.source.count, o->valid_sentences, err));
-        r->trainer.valid_text = &r->valid_text;
-    }
+    tidy_text(r);
     return settle_text(r, o->run, err);
+}
+
+static at_status name_text(run *r, const at_train_options *o, at_error *err)
+{
+    const at_text_names train = train_names(o), valid = valid_names(o);
+    ATT_TRY(at_text_input_make(&r->train_text, &train, err));
+    ATT_TRY(at_text_input_make(&r->valid_text, &valid, err));
+    if (!at_text_input_is_standard(&r->train_text) || !at_text_input_is_standard(&r->valid_text)) return ATT_OK;
+    return at_fail(err, ATT_OPTION, "standard input (\"-\") can be read once, for training or for validation; give a file for the other");
+}
+
+static at_status spool_text(run *r, at_error *err)
+{
+    const volatile int *cancel = r->trainer.hooks ? r->trainer.hooks->cancel : NULL;
+    ATT_TRY(at_text_input_spool(&r->train_text, r->folder, cancel, err));
+    return at_text_input_spool(&r->valid_text, r->folder, cancel, err);
 }
 
 static at_status run_with(run *r, const at_run_spec *spec, const at_training_hooks *hooks, at_backend *be, at_error *err)
@@ -367,9 +450,11 @@ static at_status run_with(run *r, const at_run_spec *spec, const at_training_hoo
     r->trainer.options = o;
     r->trainer.hooks = hooks;
     r->trainer.bundle = &r->bundle;
-    ATT_TRY(corpus_paths_make(&r->train_paths, o->source, o->target, "", err));
-    ATT_TRY(corpus_paths_make(&r->valid_paths, o->valid_source, o->valid_target, "valid-", err));
+    r->folder = o->cache ? o->cache : o->run;
+    ATT_TRY(name_text(r, o, err));
     ATT_TRY(at_path_make_dirs(o->run, err));
+    ATT_TRY(at_path_make_dirs(r->folder, err));
+    ATT_TRY(spool_text(r, err));
     ATT_TRY(open_or_make(r, spec, be, err));
     ATT_TRY(open_log(r, o, err));
     ATT_TRY(open_data(r, o, err));
@@ -412,15 +497,16 @@ static at_status plan_update(const run *r, const at_train_options *o, at_backend
 static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_training_plan *plan, at_error *err)
 {
     const at_train_options *o = spec->options;
-    ATT_TRY(corpus_paths_make(&r->train_paths, o->source, o->target, "", err));
-    ATT_TRY(corpus_paths_make(&r->valid_paths, o->valid_source, o->valid_target, "valid-", err));
-    ATT_TRY(make_tokenizers(&r->bundle, o, &r->train_paths, err));
+    ATT_TRY(name_text(r, o, err));
+    ATT_TRY(spool_text(r, err));
+    ATT_TRY(make_tokenizers(&r->bundle, o, &r->train_text, r->folder, err));
     ATT_TRY(special_tokens(&r->bundle, err));
     ATT_TRY(configure(&r->bundle.model, &r->bundle, spec, be, err));
     ATT_TRY(build_and_draw(r->bundle.model, spec, err));
-    ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_paths, err));
+    ATT_TRY(open_corpora(r, o, err));
+    tidy_text(r);
     plan->pairs = r->train_corpus.count;
-    for (int i = 0; i < ATT_SKIP_KINDS; i++) plan->skipped += r->train_corpus.skipped[i];
+    plan->skipped = count_skipped(&r->train_corpus);
     plan->source_vocab = at_tokenizer_size(r->bundle.source);
     plan->target_vocab = at_tokenizer_size(r->bundle.target);
     plan->parameters = at_params_count(&r->bundle.model->params);
@@ -429,10 +515,10 @@ static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_t
     return ATT_OK;
 }
 
-at_status at_run_plan(const at_run_spec *spec, at_training_plan *plan, at_error *err)
+at_status at_run_plan(const at_run_spec *spec, const at_training_hooks *hooks, at_training_plan *plan, at_error *err)
 {
     at_backend *be;
-    run r = {0};
+    run r = {.trainer.hooks = hooks};
     *plan = (at_training_plan){0};
     ATT_TRY(check_options(spec, err));
     ATT_TRY(at_null_backend_new(&be, err));

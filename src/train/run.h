@@ -16,7 +16,8 @@ typedef struct at_run_spec {
 /* hooks is never NULL. */
 at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_error *err);
 
-/* The same up to the first update, which runs on the null backend: nothing is computed or written. */
-at_status at_run_plan(const at_run_spec *spec, at_training_plan *plan, at_error *err);
+/* The same up to the first update, which runs on the null backend: nothing is computed or written. Of the hooks, only notes
+ * about the text are reported. */
+at_status at_run_plan(const at_run_spec *spec, const at_training_hooks *hooks, at_training_plan *plan, at_error *err);
 
 #endif

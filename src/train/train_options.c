@@ -25,12 +25,18 @@ static const char *const tokenize_names[] = {
 
 const at_option at_train_option_table[] = {
     {"source", ATT_OPT_PATHS, FIELD(source), NULL, 0, 0, NULL,
-     "source text for training, plain or .gz, one sentence a line; several files are read in turn", 's'},
+     "source text for training, plain or .gz, one sentence a line, - for standard input; several files are read in turn", 's'},
     {"target", ATT_OPT_PATHS, FIELD(target), NULL, 0, 0, NULL, "target text, parallel to source line by line", 't'},
     {"valid-source", ATT_OPT_PATHS, FIELD(valid_source), NULL, 0, 0, NULL, "source text for validation", 0},
     {"valid-target", ATT_OPT_PATHS, FIELD(valid_target), NULL, 0, 0, NULL, "target text for validation", 0},
+    {"tsv", ATT_OPT_PATHS, FIELD(tsv), NULL, 0, 0, NULL, "text for training with both sides in one file, in columns separated by TABs", 0},
+    {"valid-tsv", ATT_OPT_PATHS, FIELD(valid_tsv), NULL, 0, 0, NULL, "such text for validation", 0},
+    {"columns", ATT_OPT_TEXT, FIELD(columns), "1,2", 0, 0, NULL, "columns of source and target in tsv and valid-tsv, from 1", 0},
     {"run", ATT_OPT_PATH, FIELD(run), NULL, 0, 0, NULL,
      "run folder: checkpoints, log, effective recipe; the same command again continues it", 'o'},
+    {"cache", ATT_OPT_PATH, FIELD(cache), NULL, 0, 0, NULL,
+     "folder that keeps the text as tokens, for a quick start of this and other runs; without it large text, .gz and standard input are kept in the "
+     "run folder", 0},
     {"tokenizer", ATT_OPT_PATH, FIELD(tokenizer), NULL, 0, 0, NULL,
      "a SentencePiece model to use instead of training one", 0},
     {"target-tokenizer", ATT_OPT_PATH, FIELD(target_tokenizer), NULL, 0, 0, NULL,
@@ -150,7 +156,7 @@ const at_preset_value *at_preset_find(const char *name)
 bool at_train_option_matters(const char *name)
 {
     static const char *const free_to_change[] = {"run",  "threads",      "show",      "show-seconds", "log-every", "save-minutes", "minutes",
-                                                 "keep", "epochs", "source", "target", "valid-source", "valid-target", "tokenizer", "target-tokenizer"};
+                                                 "keep", "epochs", "source", "target", "tsv", "valid-tsv", "columns", "cache", "valid-source", "valid-target", "tokenizer", "target-tokenizer"};
     for (size_t i = 0; i < sizeof free_to_change / sizeof *free_to_change; i++)
         if (strcmp(name, free_to_change[i]) == 0) return false;
     return true;

@@ -20,6 +20,7 @@ typedef enum at_best_metric { ATT_BEST_LOSS, ATT_BEST_BLEU, ATT_BEST_CHRF } at_b
 typedef struct at_train_options {
     /* data */
     char *source, *target, *valid_source, *valid_target; /* paths joined by '\n' */
+    char *tsv, *valid_tsv, *columns, *cache;
     char *tokenizer, *target_tokenizer;
     int64_t vocab_size, target_vocab_size;
     int subword; /* at_subword */

@@ -9,7 +9,7 @@
 
 bool at_valid_text_wanted(const at_train_options *o)
 {
-    return o->valid_source != NULL && (o->valid_sentences > 0 || o->best_metric != ATT_BEST_LOSS);
+    return o->valid_sentences > 0 || o->best_metric != ATT_BEST_LOSS;
 }
 
 /* Both files while they are read. Lines are offsets into the bytes, which move as they grow: source and reference of
@@ -18,7 +18,6 @@ typedef struct reader {
     at_valid_text *text;
     const at_bundle *bundle;
     int64_t limit;
-    at_lines *lines[2];
     size_t *ends;
     size_t room; /* pairs that ends holds */
     at_ids ids;  /* of one source line */
@@ -68,31 +67,24 @@ static at_status add_pair(reader *in, const char *const *text, const size_t *len
     return ATT_OK;
 }
 
-static at_status read_pairs(reader *in, const char *source, const char *target, at_error *err)
+static at_status read_pairs(reader *in, at_pairs *pairs, at_error *err)
 {
     while (in->limit == 0 || in->text->count < in->limit) {
-        const char *text[2];
-        size_t len[2];
-        bool got[2];
-        for (int side = 0; side < 2; side++)
-            ATT_TRY(at_lines_next(in->lines[side], &text[side], &len[side], &got[side], err));
-        if (got[0] != got[1])
-            return at_fail(err, ATT_INPUT, "%s and %s differ in length; the files must be parallel", source, target);
-        if (!got[0]) return ATT_OK;
-        ATT_TRY(add_pair(in, text, len, err));
+        at_pair pair;
+        bool got;
+        ATT_TRY(at_pairs_next(pairs, &pair, &got, err));
+        if (!got) return ATT_OK;
+        ATT_TRY(add_pair(in, pair.text, pair.len, err));
     }
     return ATT_OK;
 }
 
-static at_status read_files(reader *in, const char *source, const char *target, at_error *err)
+static at_status read_files(reader *in, const at_text_files *files, at_error *err)
 {
-    at_status status = at_lines_open(&in->lines[0], source, err);
-    if (status == ATT_OK) status = at_lines_open(&in->lines[1], target, err);
-    if (status == ATT_OK) status = read_pairs(in, source, target, err);
-    for (int side = 0; side < 2; side++) {
-        at_lines_close(in->lines[side]);
-        in->lines[side] = NULL;
-    }
+    at_pairs *pairs;
+    ATT_TRY(at_pairs_open(&pairs, files, err));
+    const at_status status = read_pairs(in, pairs, err);
+    at_pairs_close(pairs);
     return status;
 }
 
@@ -113,15 +105,14 @@ static at_status settle(reader *in, at_error *err)
     return ATT_OK;
 }
 
-at_status at_valid_text_read(at_valid_text *text, const at_bundle *bundle, const char *const *sources,
-                             const char *const *targets, int path_count, int64_t limit, at_error *err)
+at_status at_valid_text_read(at_valid_text *text, const at_bundle *bundle, const at_text_files *files, int64_t limit,
+                             at_error *err)
 {
     *text = (at_valid_text){0};
     reader in = {.text = text, .bundle = bundle, .limit = limit};
-    at_status status = ATT_OK;
-    for (int i = 0; i < path_count && status == ATT_OK; i++) status = read_files(&in, sources[i], targets[i], err);
+    at_status status = read_files(&in, files, err);
     if (status == ATT_OK && text->count == 0)
-        status = at_fail(err, ATT_INPUT, "%s: no validation sentence can be translated", sources[0]);
+        status = at_fail(err, ATT_INPUT, "%s: no validation sentence can be translated", files->sources[0]);
     if (status == ATT_OK) status = settle(&in, err);
     free(in.ends);
     at_ids_free(&in.ids);

@@ -4,6 +4,7 @@
 
 #include <attend/attend.h> /* at_line */
 
+#include "data/pairs.h"
 #include "infer/bundle.h"
 #include "text/metrics.h"
 #include "train/train_options.h"
@@ -25,8 +26,8 @@ bool at_valid_text_wanted(const at_train_options *options);
 /* Reads the first pairs of the files (options->valid_sentences; 0: all), those passed over that can't be translated or
  * scored: an empty side, no UTF-8, longer than the model can read. ATT_INPUT: no pair is left, or the files differ in
  * length. On failure *text is empty. */
-at_status at_valid_text_read(at_valid_text *text, const at_bundle *bundle, const char *const *sources,
-                             const char *const *targets, int path_count, int64_t limit, at_error *err);
+at_status at_valid_text_read(at_valid_text *text, const at_bundle *bundle, const at_text_files *files, int64_t limit,
+                             at_error *err);
 void at_valid_text_free(at_valid_text *text);
 
 /* Translates the sources by beam search (options->valid_beam; 1: greedy) and scores the detokenised translations.

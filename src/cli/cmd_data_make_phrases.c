@@ -1,11 +1,9 @@
 /* attend data make phrases: parallel text from the phrase grammar. */
 #include <attend/tools.h>
 #include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "base/file.h"
 #include "cli/command.h"
+#include "cli/output_path.h"
 
 typedef struct phrases_state {
     int64_t pairs, seed;
@@ -69,19 +67,6 @@ static const at_option options[] = {
     {0},
 };
 
-/* Makes the folder of a path. */
-static at_status make_folder(const char *path, at_error *err)
-{
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL || slash == path) return ATT_OK;
-    char *folder = strdup(path);
-    if (folder == NULL) return at_fail_memory(err, strlen(path) + 1);
-    folder[slash - path] = '\0';
-    const at_status status = at_path_make_dirs(folder, err);
-    free(folder);
-    return status;
-}
-
 static at_status make(at_cli *cli, const phrases_state *asked, const char *source, const char *target, at_error *err)
 {
     const at_make_phrases_args args = {.source_path = source,
@@ -93,7 +78,7 @@ static at_status make(at_cli *cli, const phrases_state *asked, const char *sourc
                                        .seed = (uint64_t)asked->seed,
                                        .distinct = asked->distinct,
                                        .cancel = cli->interrupted};
-    ATT_TRY(make_folder(source, err));
+    ATT_TRY(at_path_make_folder(source, err));
     ATT_TRY(at_make_phrases(&args, err));
     at_print(&cli->output, "%s, %s: %" PRId64 " pairs\n", source, target, asked->pairs);
     return ATT_OK;
