@@ -246,7 +246,8 @@ static void begin_completion(at_output *output, const at_command *const *command
     at_print(output,
              " help; do\n"
              "        if [[ \"$name \" == \"$typed\"* && \"$name \" != \"$typed\" ]]; then\n"
-             "            name=${name#\"$typed\"}\n            words+=\" ${name%%%% *}\"\n        fi\n    done\n"
+             "            name=${name#\"$typed\"} name=${name%%%% *}\n"
+             "            [[ \"$words \" == *\" $name \"* ]] || words+=\" $name\"\n        fi\n    done\n"
              "    case $typed in\n");
 }
 

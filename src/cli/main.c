@@ -24,9 +24,9 @@
     COMMAND(import)            \
     COMMAND(export)            \
     COMMAND(average)           \
-    COMMAND(data_check) \
+    COMMAND(data_check)        \
     COMMAND(data_make_phrases) \
-    COMMAND(data_make_catalogs) \
+    COMMAND(data_make_catalogs)\
     COMMAND(bench_train)       \
     COMMAND(version)
 /* clang-format on */

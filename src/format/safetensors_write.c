@@ -74,7 +74,9 @@ static json_t *shape_of(const at_stored_tensor *tensor, size_t *bytes)
     *bytes = at_dtype_size(tensor->dtype);
     for (int i = 0; i < tensor->rank; i++) {
         *bytes *= (size_t)tensor->dim[i];
-        json_array_append_new(shape, json_integer(tensor->dim[i]));
+        if (json_array_append_new(shape, json_integer(tensor->dim[i])) == 0) continue;
+        json_decref(shape);
+        shape = NULL; /* appending to it fails, too */
     }
     return shape;
 }
