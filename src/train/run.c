@@ -272,7 +272,7 @@ typedef struct run {
     corpus_paths train_paths, valid_paths;
     at_bundle bundle;
     at_corpus train_corpus, valid_corpus;
-    at_valid_text valid_text;
+    at_valid_text scored;
     at_resampling resampling;
     at_trainer trainer;
 } run;
@@ -284,7 +284,7 @@ static void run_free(run *r)
     at_batcher_free(r->trainer.valid);
     at_corpus_free(&r->train_corpus);
     at_corpus_free(&r->valid_corpus);
-    at_valid_text_free(&r->valid_text);
+    at_valid_text_free(&r->scored);
     at_bundle_free(&r->bundle);
     corpus_paths_free(&r->train_paths);
     corpus_paths_free(&r->valid_paths);
@@ -366,9 +366,9 @@ static at_status open_data(run *r, const at_train_options *o, at_error *err)
         ATT_TRY(make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, NULL, err));
     }
     if (at_valid_text_wanted(o)) {
-        ATT_TRY(at_valid_text_read(&r->valid_text, &r->bundle, r->valid_paths.source.path, r->valid_paths.target.path,
+        ATT_TRY(at_valid_text_read(&r->scored, &r->bundle, r->valid_paths.source.path, r->valid_paths.target.path,
                                    r->valid_paths.source.count, o->valid_sentences, err));
-        r->trainer.valid_text = &r->valid_text;
+        r->trainer.valid_text = &r->scored;
     }
     return settle_text(r, o->run, err);
 }
