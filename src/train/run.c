@@ -269,7 +269,7 @@ typedef struct run {
     const char *folder; /* of spooled text and the token cache; NULL: nothing is kept */
     at_bundle bundle;
     at_corpus train_corpus, valid_corpus;
-    at_valid_text translated; /* validation sentences that are */
+    at_valid_text scored; /* validation sentences that are translated */
     at_resampling resampling;
     at_trainer trainer;
 } run;
@@ -281,7 +281,7 @@ static void run_free(run *r)
     at_batcher_free(r->trainer.valid);
     at_corpus_free(&r->train_corpus);
     at_corpus_free(&r->valid_corpus);
-    at_valid_text_free(&r->translated);
+    at_valid_text_free(&r->scored);
     at_bundle_free(&r->bundle);
     at_text_input_free(&r->train_text);
     at_text_input_free(&r->valid_text);
@@ -421,8 +421,8 @@ static at_status open_data(run *r, const at_train_options *o, at_error *err)
     if (r->valid_text.files.count > 0)
         ATT_TRY(make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, NULL, err));
     if (r->valid_text.files.count > 0 && at_valid_text_wanted(o)) {
-        ATT_TRY(at_valid_text_read(&r->translated, &r->bundle, &r->valid_text.files, o->valid_sentences, err));
-        r->trainer.valid_text = &r->translated;
+        ATT_TRY(at_valid_text_read(&r->scored, &r->bundle, &r->valid_text.files, o->valid_sentences, err));
+        r->trainer.valid_text = &r->scored;
     }
     tidy_text(r);
     return settle_text(r, o->run, err);

@@ -20,8 +20,12 @@ static const char *const optimizer_names[] = {[ATT_OPTIMIZER_ADAM] = "adam",
                                               NULL};
 static const char *const metric_names[] = {
     [ATT_BEST_LOSS] = "loss", [ATT_BEST_BLEU] = "bleu", [ATT_BEST_CHRF] = "chrf", NULL};
-static const char *const tokenize_names[] = {
-    [ATT_TOKENIZE_13A] = "13a", [ATT_TOKENIZE_ZH] = "zh", [ATT_TOKENIZE_NONE] = "none", NULL};
+static const char *const tokenize_names[] = {[ATT_TOKENIZE_13A] = "13a",
+                                             [ATT_TOKENIZE_INTL] = "intl",
+                                             [ATT_TOKENIZE_ZH] = "zh",
+                                             [ATT_TOKENIZE_CHAR] = "char",
+                                             [ATT_TOKENIZE_NONE] = "none",
+                                             NULL};
 
 const at_option at_train_option_table[] = {
     {"source", ATT_OPT_PATHS, FIELD(source), NULL, 0, 0, NULL,
