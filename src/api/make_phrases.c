@@ -130,6 +130,8 @@ static at_status job_run(phrase_job *job, at_error *err)
     ATT_TRY(at_writer_open(&job->source, job->args->source_path, err));
     ATT_TRY(at_writer_open(&job->target, job->args->target_path, err));
     ATT_TRY(write_pairs(job, err));
+    ATT_TRY(at_writer_flush(job->source, err));
+    ATT_TRY(at_writer_flush(job->target, err));
     ATT_TRY(commit(&job->source, err));
     return commit(&job->target, err);
 }

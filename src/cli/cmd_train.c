@@ -87,9 +87,9 @@ static void print_event_json(at_output *output, const at_training_event *e)
 {
     static const char *const names[] = {"started",   "step",  "logged", "skipped",
                                         "validated", "shown", "saved",  "finished"};
-    json_t *object = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "event", names[e->kind], "step",
-                               (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", e->loss, "nll", e->nll,
-                               "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
+    json_t *object = json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:f}", "event", names[e->kind], "step",
+                               (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", at_json_number(e->loss),
+                               "nll", at_json_number(e->nll), "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
     if (e->text) json_object_set_new(object, "text", at_json_text(e->text));
     at_print_json(output, object, NULL);
 }
@@ -110,6 +110,16 @@ static void print_shown(at_output *output, const at_training_event *e)
     at_note(output, "  after %s: %.*s → %s", time, (int)(tab - e->text), e->text, tab + 1);
 }
 
+static void print_validated(at_output *output, const at_training_event *e)
+{
+    char time[32], perplexity[32];
+    at_duration(e->seconds, time);
+    snprintf(perplexity, sizeof perplexity, exp(e->nll) < 1e6 ? "%.2f" : "%.2g", exp(e->nll));
+    at_note(output, "%s %" PRId64 "  step %" PRId64 "  validation loss %.4f  perplexity %s%s  (%s)",
+            e->averaged ? "mean of models after epoch" : "epoch", e->epoch, e->step, e->loss, perplexity,
+            e->improved ? "  best" : "", time);
+}
+
 static void print_event(at_output *output, const at_training_event *e)
 {
     char time[32];
@@ -118,6 +128,7 @@ static void print_event(at_output *output, const at_training_event *e)
     case ATT_TRAINING_STARTED:
         at_note(output, "%s: %" PRId64 " sentence pairs, %" PRId64 " parameters",
                 e->continued ? "continuing" : "training", e->pairs, e->parameters);
+        if (e->text != NULL) at_note(output, "%s", e->text);
         if (e->continued) at_note(output, "at step %" PRId64 ", epoch %" PRId64 ", after %s", e->step, e->epoch, time);
         break;
     case ATT_TRAINING_STEP:
@@ -127,9 +138,7 @@ static void print_event(at_output *output, const at_training_event *e)
         at_note(output, "%s", e->text);
         break;
     case ATT_TRAINING_VALIDATED:
-        at_note(output, "%s %" PRId64 "  step %" PRId64 "  validation loss %.4f  perplexity %.2f%s  (%s)",
-                e->averaged ? "mean of models after epoch" : "epoch", e->epoch, e->step, e->loss, exp(e->nll),
-                e->improved ? "  best" : "", time);
+        print_validated(output, e);
         break;
     case ATT_TRAINING_SHOWN:
         print_shown(output, e);
@@ -187,6 +196,7 @@ static void close_state(void *state)
 {
     train_state *s = state;
     at_training_free(s->training);
+    at_options_free(preset_option, s);
 }
 
 const at_command at_cmd_train = {

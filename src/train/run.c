@@ -7,6 +7,8 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "train/accumulate.h"
+#include "train/run_folder.h"
+#include "train/run_recipe.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -37,7 +39,8 @@ static at_status path_list_make(path_list *list, const char *joined, at_error *e
         return at_fail_memory(err, strlen(joined));
     }
     char *state = NULL;
-    for (char *p = strtok_r(list->text, "\n", &state); p; p = strtok_r(NULL, "\n", &state)) list->path[list->count++] = p;
+    for (char *p = strtok_r(list->text, "\n", &state); p; p = strtok_r(NULL, "\n", &state))
+        list->path[list->count++] = p;
     return ATT_OK;
 }
 
@@ -52,85 +55,17 @@ static void corpus_paths_free(corpus_paths *paths)
     path_list_free(&paths->target);
 }
 
-static at_status corpus_paths_make(corpus_paths *paths, const char *source, const char *target, const char *what, at_error *err)
+static at_status corpus_paths_make(corpus_paths *paths, const char *source, const char *target, const char *what,
+                                   at_error *err)
 {
     *paths = (corpus_paths){0};
     at_status status = path_list_make(&paths->source, source, err);
     if (status == ATT_OK) status = path_list_make(&paths->target, target, err);
     if (status == ATT_OK && paths->source.count != paths->target.count)
-        status = at_fail(err, ATT_OPTION, "%ssource names %d files and %starget %d; give equally many, in the same order", what, paths->source.count, what,
-                         paths->target.count);
+        status =
+            at_fail(err, ATT_OPTION, "%ssource names %d files and %starget %d; give equally many, in the same order",
+                    what, paths->source.count, what, paths->target.count);
     if (status != ATT_OK) corpus_paths_free(paths);
-    return status;
-}
-
-/* Effective recipe: one "name: value" line an option, model options after the run's own. */
-static at_status add_rows(at_buf *text, const at_option *table, const void *object, at_error *err)
-{
-    for (const at_option *row = table; row->name; row++) {
-        ATT_TRY(at_buf_printf(text, err, "%s: ", row->name));
-        const bool quoted = row->type == ATT_OPT_TEXT || row->type == ATT_OPT_PATH || row->type == ATT_OPT_PATHS;
-        at_buf value = {0};
-        at_status status = at_option_format(row, object, &value, err);
-        if (status == ATT_OK && quoted) {
-            json_t *string = json_stringn_nocheck(value.data ? value.data : "", value.len);
-            char *json = json_dumps(string, JSON_ENCODE_ANY);
-            status = json ? at_buf_puts(text, json, err) : at_fail_memory(err, value.len);
-            free(json);
-            json_decref(string);
-        } else if (status == ATT_OK && value.data) {
-            status = at_buf_puts(text, value.data, err);
-        }
-        at_buf_free(&value);
-        ATT_TRY(status);
-        ATT_TRY(at_buf_puts(text, "\n", err));
-    }
-    return ATT_OK;
-}
-
-/* The line of an option in a recipe text, its value without the line end. */
-static const char *recipe_value(const char *text, const char *name, size_t *len)
-{
-    const size_t n = strlen(name);
-    for (const char *line = text; line && *line;) {
-        const char *end = strchr(line, '\n');
-        if (strncmp(line, name, n) == 0 && line[n] == ':') {
-            *len = (end ? (size_t)(end - line) : strlen(line)) - n - 1;
-            return line + n + 1;
-        }
-        line = end ? end + 1 : NULL;
-    }
-    return NULL;
-}
-
-static at_status compare_rows(const at_option *table, const char *old, const char *now, const char *run, at_error *err)
-{
-    for (const at_option *row = table; row->name; row++) {
-        size_t a_len = 0, b_len = 0;
-        const char *a = recipe_value(old, row->name, &a_len), *b = recipe_value(now, row->name, &b_len);
-        if (!at_train_option_matters(row->name) || a == NULL || b == NULL || (a_len == b_len && memcmp(a, b, a_len) == 0)) continue;
-        return at_fail(err, ATT_OPTION, "%s was begun with %s:%.*s, now it is%.*s; use the old value to continue it, or another run folder", run,
-                       row->name, (int)a_len, a, (int)b_len, b);
-    }
-    return ATT_OK;
-}
-
-static at_status settle_recipe(const at_run_spec *spec, const at_model *model, at_error *err)
-{
-    char path[PATH_BYTES];
-    at_buf now = {0}, old = {0};
-    snprintf(path, sizeof path, "%s/recipe.yaml", spec->options->run);
-    at_status status = at_buf_printf(&now, err, "architecture: %s\n", spec->arch);
-    if (status == ATT_OK) status = add_rows(&now, at_train_option_table, spec->options, err);
-    if (status == ATT_OK) status = add_rows(&now, model->arch->options, model->config, err);
-    if (status == ATT_OK && at_path_exists(path)) {
-        status = at_file_read(path, &old, err);
-        if (status == ATT_OK) status = compare_rows(at_train_option_table, old.data, now.data, spec->options->run, err);
-        if (status == ATT_OK) status = compare_rows(model->arch->options, old.data, now.data, spec->options->run, err);
-    }
-    if (status == ATT_OK) status = at_file_write(path, now.data, now.len, err);
-    at_buf_free(&now);
-    at_buf_free(&old);
     return status;
 }
 
@@ -143,14 +78,29 @@ static at_status open_tokenizer(at_tokenizer **out, const char *path, at_error *
     return status;
 }
 
-static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, const path_list *a, const path_list *b, at_error *err)
+static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, const path_list *a,
+                                 const path_list *b, at_error *err)
 {
     const int count = a->count + (b ? b->count : 0);
     const char **paths = malloc((size_t)count * sizeof *paths);
     if (paths == NULL) return at_fail_memory(err, (size_t)count * sizeof *paths);
     for (int i = 0; i < count; i++) paths[i] = i < a->count ? a->path[i] : b->path[i - a->count];
-    const at_tokenizer_spec spec = {.paths = paths, .path_count = count, .vocab_size = (int)size, .model = (at_subword)o->subword,
-                                    .character_coverage = o->character_coverage, .byte_fallback = o->byte_fallback, .seed = (uint64_t)o->seed,
+    for (int i = 0; i < count; i++) {
+        if (at_path_can_reread(paths[i])) continue;
+        at_fail(err, ATT_OPTION,
+                "%s: text is read twice, for the vocabulary and for training, which a pipe or standard input can't "
+                "give; write it to a file, or give tokenizer",
+                paths[i]);
+        free(paths);
+        return ATT_OPTION;
+    }
+    const at_tokenizer_spec spec = {.paths = paths,
+                                    .path_count = count,
+                                    .vocab_size = (int)size,
+                                    .model = (at_subword)o->subword,
+                                    .character_coverage = o->character_coverage,
+                                    .byte_fallback = o->byte_fallback,
+                                    .seed = (uint64_t)o->seed,
                                     .max_sentences = 2000000};
     at_buf bytes = {0};
     at_status status = at_tokenizer_train(&spec, &bytes, err);
@@ -168,7 +118,8 @@ static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, c
     if (o->tokenizer)
         ATT_TRY(open_tokenizer(&bundle->source, o->tokenizer, err));
     else
-        ATT_TRY(train_tokenizer(&bundle->source, o, o->vocab_size, &paths->source, shared ? &paths->target : NULL, err));
+        ATT_TRY(
+            train_tokenizer(&bundle->source, o, o->vocab_size, &paths->source, shared ? &paths->target : NULL, err));
     bundle->target = bundle->source;
     if (shared) return ATT_OK;
     bundle->target = NULL;
@@ -178,9 +129,13 @@ static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, c
 
 static at_status special_tokens(at_bundle *bundle, at_error *err)
 {
-    const int32_t eos = at_tokenizer_eos(bundle->target), bos = at_tokenizer_bos(bundle->target), source_eos = at_tokenizer_eos(bundle->source);
+    const int32_t eos = at_tokenizer_eos(bundle->target), bos = at_tokenizer_bos(bundle->target),
+                  source_eos = at_tokenizer_eos(bundle->source);
     if (eos < 0 || source_eos != eos)
-        return at_fail(err, ATT_INPUT, "the tokenizers need an end token </s> of the same id (source %d, target %d); train them with eos_id 3", source_eos, eos);
+        return at_fail(
+            err, ATT_INPUT,
+            "the tokenizers need an end token </s> of the same id (source %d, target %d); train them with eos_id 3",
+            source_eos, eos);
     bundle->tokens = (at_stored_tokens){bos >= 0 ? bos : eos, eos, at_tokenizer_pad(bundle->target), false};
     return ATT_OK;
 }
@@ -209,14 +164,27 @@ static at_status set_vocabulary(at_model *model, const at_bundle *bundle, at_err
     return ATT_OK;
 }
 
+/* Learned positions are rows of a table: no sentence may be longer, its end token counted. */
+static at_status check_lengths(const at_model *model, const at_train_options *o, at_error *err)
+{
+    const int64_t longest = model->arch->max_tokens ? model->arch->max_tokens(model) : 0;
+    if (longest == 0 || o->max_tokens < longest) return ATT_OK;
+    return at_fail(err, ATT_OPTION,
+                   "max-tokens %lld is more than the model has positions for; raise max-positions to %lld, or lower "
+                   "max-tokens",
+                   (long long)o->max_tokens, (long long)o->max_tokens + 1);
+}
+
 /* The model that is asked for, configured for the tokenizers at hand and not built yet. */
-static at_status configure(at_model **model, const at_bundle *bundle, const at_run_spec *spec, at_backend *be, at_error *err)
+static at_status configure(at_model **model, const at_bundle *bundle, const at_run_spec *spec, at_backend *be,
+                           at_error *err)
 {
     const at_arch *arch = at_arch_find(spec->arch);
     if (arch == NULL) return at_fail(err, ATT_OPTION, "there is no architecture \"%s\"", spec->arch);
     ATT_TRY(at_model_new(model, arch, be, err));
     ATT_TRY(apply_settings(*model, spec, err));
-    return set_vocabulary(*model, bundle, err);
+    ATT_TRY(set_vocabulary(*model, bundle, err));
+    return check_lengths(*model, spec->options, err);
 }
 
 static at_status build_and_draw(at_model *model, const at_run_spec *spec, at_error *err)
@@ -225,21 +193,48 @@ static at_status build_and_draw(at_model *model, const at_run_spec *spec, at_err
     return at_params_draw(&model->params, (uint64_t)spec->options->seed, err);
 }
 
-static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o, const corpus_paths *paths, at_error *err)
+static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o,
+                             const corpus_paths *paths, at_error *err)
 {
     const at_corpus_limits limits = {o->max_tokens, o->max_ratio};
-    ATT_TRY(at_corpus_read(corpus, paths->source.path, paths->target.path, paths->source.count, bundle->source, bundle->target, &limits, err));
+    ATT_TRY(at_corpus_read(corpus, paths->source.path, paths->target.path, paths->source.count, bundle->source,
+                           bundle->target, &limits, err));
     if (corpus->count > 0) return ATT_OK;
+    const int64_t lines = corpus->lines;
     at_corpus_free(corpus);
-    return at_fail(err, ATT_INPUT, "%s: no sentence pair is left after %lld lines; see max-tokens and max-ratio", paths->source.path[0],
-                   (long long)corpus->lines);
+    if (lines == 0) return at_fail(err, ATT_INPUT, "%s is empty; give text", paths->source.path[0]);
+    return at_fail(err, ATT_INPUT, "%s: of %lld lines no sentence pair is left; see max-tokens and max-ratio",
+                   paths->source.path[0], (long long)lines);
 }
 
-static at_status make_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus, const at_train_options *o, bool valid,
-                              at_error *err)
+/* "left out 3 of 600 pairs of train.en: 2 empty (first: line 9), 1 too-long (line 12)"; nothing when none were. */
+static at_status describe_skipped(at_buf *text, const at_corpus *corpus, const corpus_paths *paths, at_error *err)
 {
-    const at_batcher_options options = {o->batch_tokens, (at_batch_measure)o->batch_measure, (uint64_t)o->seed, bundle->tokens.eos,
-                                        bundle->tokens.target_start, bundle->tokens.eos, valid};
+    const char *between = ":";
+    if (corpus->lines == corpus->count) return ATT_OK;
+    ATT_TRY(at_buf_printf(text, err, "%sleft out %lld of %lld pairs of %s%s", text->len > 0 ? "; " : "",
+                          (long long)(corpus->lines - corpus->count), (long long)corpus->lines, paths->source.path[0],
+                          paths->source.count > 1 ? " and others" : ""));
+    for (int i = 0; i < ATT_SKIP_KINDS; i++) {
+        if (corpus->skipped[i] == 0) continue;
+        ATT_TRY(at_buf_printf(text, err, "%s %lld %s (%sline %lld)", between, (long long)corpus->skipped[i],
+                              at_skip_name[i], corpus->skipped[i] > 1 ? "first: " : "",
+                              (long long)corpus->first_skipped[i]));
+        between = ",";
+    }
+    return ATT_OK;
+}
+
+static at_status make_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
+                              const at_train_options *o, bool valid, at_error *err)
+{
+    const at_batcher_options options = {o->batch_tokens,
+                                        (at_batch_measure)o->batch_measure,
+                                        (uint64_t)o->seed,
+                                        bundle->tokens.eos,
+                                        bundle->tokens.target_start,
+                                        bundle->tokens.eos,
+                                        valid};
     return at_batcher_new(batcher, corpus, &options, err);
 }
 
@@ -248,6 +243,8 @@ typedef struct run {
     corpus_paths train_paths, valid_paths;
     at_bundle bundle;
     at_corpus train_corpus, valid_corpus;
+    at_buf recipe, notes; /* texts: the effective recipe, and what the user should know of the data */
+    int lock;             /* on the run folder; -1: none */
     at_trainer trainer;
 } run;
 
@@ -261,17 +258,23 @@ static void run_free(run *r)
     at_bundle_free(&r->bundle);
     corpus_paths_free(&r->train_paths);
     corpus_paths_free(&r->valid_paths);
+    at_buf_free(&r->recipe);
+    at_buf_free(&r->notes);
+    at_run_folder_release(r->lock);
 }
 
 static at_status check_options(const at_run_spec *spec, at_error *err)
 {
     const at_train_options *o = spec->options;
     if (o->run == NULL) return at_fail(err, ATT_OPTION, "no run folder; give run: FOLDER or -o FOLDER");
-    if (o->source == NULL || o->target == NULL) return at_fail(err, ATT_OPTION, "no training text; give source and target");
+    if (o->source == NULL || o->target == NULL)
+        return at_fail(err, ATT_OPTION, "no training text; give source and target");
     if ((o->valid_source == NULL) != (o->valid_target == NULL))
         return at_fail(err, ATT_OPTION, "valid-source and valid-target belong together; give both or none");
     if (o->valid_source == NULL && (o->patience > 0 || o->average > 0))
-        return at_fail(err, ATT_OPTION, "patience and average need validation text; give valid-source and valid-target, or set both to 0");
+        return at_fail(
+            err, ATT_OPTION,
+            "patience and average need validation text; give valid-source and valid-target, or set both to 0");
     return ATT_OK;
 }
 
@@ -288,7 +291,7 @@ static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, a
         ATT_TRY(make_tokenizers(&r->bundle, spec->options, &r->train_paths, err));
     ATT_TRY(special_tokens(&r->bundle, err));
     at_status status = configure(&asked, &r->bundle, spec, be, err);
-    if (status == ATT_OK) status = settle_recipe(spec, asked, err);
+    if (status == ATT_OK) status = at_run_recipe_settle(&r->recipe, spec, asked, err);
     if (r->trainer.continued || status != ATT_OK) {
         at_model_free(asked);
         return status;
@@ -301,7 +304,39 @@ static at_status open_log(run *r, const at_train_options *o, at_error *err)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/train.jsonl", o->run);
-    return at_train_log_open(&r->trainer.log, path, r->trainer.progress.step, &r->trainer.seconds_before, err);
+    const int64_t last_step = r->trainer.continued ? r->trainer.progress.step : -1;
+    return at_train_log_open(&r->trainer.log, path, last_step, &r->trainer.seconds_before, err);
+}
+
+/* Training a vocabulary takes its size as a limit: little text has fewer pieces. */
+static at_status describe_vocabulary(at_buf *text, const at_tokenizer *tokenizer, int64_t wanted, const char *side,
+                                     at_error *err)
+{
+    const int pieces = at_tokenizer_size(tokenizer);
+    if (pieces >= wanted) return ATT_OK;
+    return at_buf_printf(text, err, "%sthe %svocabulary has only %d pieces, as the text gives no more",
+                         text->len > 0 ? "; " : "", side, pieces);
+}
+
+static at_status describe_vocabularies(at_buf *text, const at_bundle *bundle, const at_train_options *o, at_error *err)
+{
+    const bool shared = bundle->source == bundle->target;
+    if (o->tokenizer == NULL)
+        ATT_TRY(describe_vocabulary(text, bundle->source, o->vocab_size, shared ? "" : "source ", err));
+    if (shared || o->target_tokenizer != NULL) return ATT_OK;
+    const int64_t wanted = o->target_vocab_size > 0 ? o->target_vocab_size : o->vocab_size;
+    return describe_vocabulary(text, bundle->target, wanted, "target ", err);
+}
+
+static at_status log_data(const run *r, at_error *err)
+{
+    json_t *skipped = json_object();
+    for (int i = 0; i < ATT_SKIP_KINDS; i++)
+        json_object_set_new(skipped, at_skip_name[i], json_integer((json_int_t)r->train_corpus.skipped[i]));
+    return at_train_log_add(r->trainer.log,
+                            json_pack("{s:s, s:i, s:I, s:o}", "event", "data", "step", 0, "pairs",
+                                      (json_int_t)r->train_corpus.count, "skipped", skipped),
+                            err);
 }
 
 /* Paths may change between continuations, what they hold may not. */
@@ -327,10 +362,15 @@ static at_status open_data(run *r, const at_train_options *o, at_error *err)
         ATT_TRY(read_corpus(&r->valid_corpus, &r->bundle, o, &r->valid_paths, err));
         ATT_TRY(make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, err));
     }
+    ATT_TRY(describe_skipped(&r->notes, &r->train_corpus, &r->train_paths, err));
+    if (o->valid_source != NULL) ATT_TRY(describe_skipped(&r->notes, &r->valid_corpus, &r->valid_paths, err));
+    if (!r->trainer.continued) ATT_TRY(describe_vocabularies(&r->notes, &r->bundle, o, err));
+    r->trainer.notes = r->notes.len > 0 ? r->notes.data : NULL;
     return settle_text(r, o->run, err);
 }
 
-static at_status run_with(run *r, const at_run_spec *spec, const at_training_hooks *hooks, at_backend *be, at_error *err)
+static at_status run_with(run *r, const at_run_spec *spec, const at_training_hooks *hooks, at_backend *be,
+                          at_error *err)
 {
     const at_train_options *o = spec->options;
     r->trainer.options = o;
@@ -338,17 +378,19 @@ static at_status run_with(run *r, const at_run_spec *spec, const at_training_hoo
     r->trainer.bundle = &r->bundle;
     ATT_TRY(corpus_paths_make(&r->train_paths, o->source, o->target, "", err));
     ATT_TRY(corpus_paths_make(&r->valid_paths, o->valid_source, o->valid_target, "valid-", err));
-    ATT_TRY(at_path_make_dirs(o->run, err));
+    ATT_TRY(at_run_folder_hold(o->run, &r->lock, err));
     ATT_TRY(open_or_make(r, spec, be, err));
-    ATT_TRY(open_log(r, o, err));
     ATT_TRY(open_data(r, o, err));
+    ATT_TRY(at_run_recipe_write(&r->recipe, spec, err));
+    ATT_TRY(open_log(r, o, err));
+    if (!r->trainer.continued) ATT_TRY(log_data(r, err));
     return at_trainer_run(&r->trainer, err);
 }
 
 at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_error *err)
 {
     at_backend *be;
-    run r = {0};
+    run r = {.lock = -1};
     ATT_TRY(check_options(spec, err));
     ATT_TRY(at_cpu_backend_new(&be, (int)spec->options->threads, NULL, err));
     const at_status status = run_with(&r, spec, hooks, be, err);
@@ -358,7 +400,8 @@ at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_err
 }
 
 /* An update with the batches that need most memory: the longest ones, which stand last in the sorted order. */
-static at_status plan_update(const run *r, const at_train_options *o, at_backend *be, at_training_plan *plan, at_error *err)
+static at_status plan_update(const run *r, const at_train_options *o, at_backend *be, at_training_plan *plan,
+                             at_error *err)
 {
     at_batcher *batcher = NULL;
     at_ctx ctx;
@@ -401,7 +444,7 @@ static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_t
 at_status at_run_plan(const at_run_spec *spec, at_training_plan *plan, at_error *err)
 {
     at_backend *be;
-    run r = {0};
+    run r = {.lock = -1};
     *plan = (at_training_plan){0};
     ATT_TRY(check_options(spec, err));
     ATT_TRY(at_null_backend_new(&be, err));

@@ -33,8 +33,8 @@ typedef struct session {
     at_trainer *t;
     at_ctx ctx;
     double started, saved_at, shown_at; /* clock */
-    double seconds_before;               /* trained by earlier sessions */
-    int64_t batches;                     /* of this epoch */
+    double seconds_before;              /* trained by earlier sessions */
+    int64_t batches;                    /* of this epoch */
     int64_t session_tokens;
 } session;
 
@@ -86,15 +86,21 @@ static at_status skip_update(session *s, int64_t count, at_error *err)
     at_progress *p = &s->t->progress;
     char text[160];
     json_t *lines = lines_of(s, count);
-    snprintf(text, sizeof text, "step %lld skipped: the loss or its gradient is not finite (%zu sentence pairs, first line %lld; all in train.jsonl)",
+    snprintf(text, sizeof text,
+             "step %lld skipped: the loss or its gradient is not finite (%zu sentence pairs, first line %lld; all in "
+             "train.jsonl)",
              (long long)p->step + 1, json_array_size(lines), (long long)json_integer_value(json_array_get(lines, 0)));
     p->skipped++;
     p->skipped_in_a_row++;
-    ATT_TRY(at_train_log_add(s->t->log, json_pack("{s:s, s:I, s:o}", "event", "skipped", "step", (json_int_t)(p->step + 1), "lines", lines), err));
+    ATT_TRY(at_train_log_add(
+        s->t->log, json_pack("{s:s, s:I, s:o}", "event", "skipped", "step", (json_int_t)(p->step + 1), "lines", lines),
+        err));
     report(s, (at_training_event){.kind = ATT_TRAINING_SKIPPED, .text = text});
     if (p->skipped_in_a_row < SKIPS_IN_A_ROW) return ATT_OK;
-    return at_fail(err, ATT_DIVERGED, "training diverged at step %lld: %d updates in a row had no finite gradient; lower learning-rate or set clip 1",
-                   (long long)p->step + 1, SKIPS_IN_A_ROW);
+    return at_fail(
+        err, ATT_DIVERGED,
+        "training diverged at step %lld: %d updates in a row had no finite gradient; lower learning-rate or set clip 1",
+        (long long)p->step + 1, SKIPS_IN_A_ROW);
 }
 
 static void apply_update(session *s, double norm)
@@ -103,7 +109,12 @@ static void apply_update(session *s, double norm)
     at_progress *p = &s->t->progress;
     at_params *params = &s->t->bundle->model->params;
     const double scale = o->clip > 0 && norm > o->clip ? o->clip / norm : 1.0;
-    const at_adam_args adam = {(float)at_schedule_rate(o, p->step + 1), (float)o->beta1, (float)o->beta2, (float)o->eps, p->adam_step + 1, (float)scale};
+    const at_adam_args adam = {(float)at_schedule_rate(o, p->step + 1),
+                               (float)o->beta1,
+                               (float)o->beta2,
+                               (float)o->eps,
+                               p->adam_step + 1,
+                               (float)scale};
     params->be->adam(params->be, params->data, params->moment1, params->moment2, params->grad, params->floats, &adam);
     at_params_changed(params);
     p->adam_step++;
@@ -142,19 +153,20 @@ static at_status log_means(session *s, at_error *err)
     at_progress *p = &s->t->progress;
     const double tokens = (double)p->tokens, elapsed = now() - s->started;
     const at_training_event means = {.kind = ATT_TRAINING_LOGGED,
-                                  .loss = p->loss / tokens,
-                                  .nll = p->nll / tokens,
-                                  .norm = p->norm / (double)p->updates,
-                                  .rate = at_schedule_rate(s->t->options, p->step),
-                                  .tokens_per_s = elapsed > 0 ? (double)s->session_tokens / elapsed : 0};
+                                     .loss = p->loss / tokens,
+                                     .nll = p->nll / tokens,
+                                     .norm = p->norm / (double)p->updates,
+                                     .rate = at_schedule_rate(s->t->options, p->step),
+                                     .tokens_per_s = elapsed > 0 ? (double)s->session_tokens / elapsed : 0};
     p->loss = p->nll = p->norm = 0;
     p->tokens = p->updates = 0;
     if (tokens == 0) return ATT_OK; /* every update since the last line was skipped */
     report(s, means);
     return at_train_log_add(s->t->log,
-                            json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "event", "step", "step", (json_int_t)p->step, "epoch",
-                                      (json_int_t)p->epoch, "loss", means.loss, "nll", means.nll, "rate", means.rate, "norm", means.norm,
-                                      "tokens_per_s", means.tokens_per_s, "seconds", trained_seconds(s)),
+                            json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f}", "event", "step", "step",
+                                      (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "loss", means.loss, "nll",
+                                      means.nll, "rate", means.rate, "norm", means.norm, "tokens_per_s",
+                                      means.tokens_per_s, "seconds", trained_seconds(s)),
                             err);
 }
 
@@ -188,8 +200,8 @@ static void remove_old_models(const session *s)
 static at_status set_info(session *s, const at_loss *valid, int64_t averaged, at_error *err)
 {
     const at_progress *p = &s->t->progress;
-    json_t *info = json_pack("{s:s, s:I, s:I, s:I}", "program", "attend train", "step", (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "seed",
-                             (json_int_t)s->t->options->seed);
+    json_t *info = json_pack("{s:s, s:I, s:I, s:I}", "program", "attend train", "step", (json_int_t)p->step, "epoch",
+                             (json_int_t)p->epoch, "seed", (json_int_t)s->t->options->seed);
     if (valid) json_object_set_new(info, "validation_loss", json_real(valid->loss / (double)valid->tokens));
     if (averaged) json_object_set_new(info, "mean_of_models", json_integer(averaged));
     char *text = json_dumps(info, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
@@ -200,19 +212,36 @@ static at_status set_info(session *s, const at_loss *valid, int64_t averaged, at
     return ATT_OK;
 }
 
+/* null where JSON has no word for it. */
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
 static at_status log_validation(session *s, const at_loss *sum, bool improved, int64_t averaged, at_error *err)
 {
     const at_progress *p = &s->t->progress;
     const double loss = sum->loss / (double)sum->tokens, nll = sum->nll / (double)sum->tokens;
-    report(s, (at_training_event){.kind = ATT_TRAINING_VALIDATED, .loss = loss, .nll = nll, .improved = improved, .averaged = averaged > 0});
-    json_t *line = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:b, s:f}", "event", averaged ? "average" : "validation", "step", (json_int_t)p->step,
-                             "epoch", (json_int_t)p->epoch, "loss", loss, "nll", nll, "perplexity", exp(nll), "improved", improved, "seconds",
-                             trained_seconds(s));
+    report(
+        s,
+        (at_training_event){
+            .kind = ATT_TRAINING_VALIDATED, .loss = loss, .nll = nll, .improved = improved, .averaged = averaged > 0});
+    json_t *line =
+        json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:b, s:f}", "event", averaged ? "average" : "validation", "step",
+                  (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "loss", number(loss), "nll", number(nll),
+                  "perplexity", number(exp(nll)), "improved", improved, "seconds", trained_seconds(s));
     if (averaged) json_object_set_new(line, "models", json_integer(averaged));
     return at_train_log_add(s->t->log, line, err);
 }
 
-/* Validation is not interruptible: it takes seconds, and a checkpoint taken inside it would have to remember that it is due. */
+/* A loss that is no number is no better than any; best_step 0: none was finite so far. */
+static bool is_better(const at_progress *p, double loss)
+{
+    return isfinite(loss) && (p->best_step == 0 || loss < p->best_loss);
+}
+
+/* Validation is not interruptible: it takes seconds, and a checkpoint taken inside it would have to remember that it is
+ * due. */
 static at_status validate(session *s, at_error *err)
 {
     at_trainer *t = s->t;
@@ -221,7 +250,7 @@ static at_status validate(session *s, at_error *err)
     char path[PATH_BYTES];
     ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, &sum, err));
     const double loss = sum.loss / (double)sum.tokens;
-    const bool improved = p->validations == 0 || loss < p->best_loss;
+    const bool improved = is_better(p, loss);
     p->validations++;
     p->bad_validations = improved ? 0 : p->bad_validations + 1;
     if (improved) p->best_loss = loss, p->best_step = p->step;
@@ -259,7 +288,7 @@ static at_status save_average(session *s, int64_t count, at_error *err)
     at_loss sum;
     char path[PATH_BYTES];
     ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, &sum, err));
-    const bool improved = sum.loss / (double)sum.tokens < t->progress.best_loss;
+    const bool improved = is_better(&t->progress, sum.loss / (double)sum.tokens);
     ATT_TRY(set_info(s, &sum, count, err));
     path_in_run(s, path, "average.safetensors");
     ATT_TRY(at_bundle_save(t->bundle, path, NULL, NULL, 0, NULL, 0, err));
@@ -288,7 +317,8 @@ static at_status mean_weights(session *s, int64_t count, float *mean, at_error *
 static at_status average(session *s, at_error *err)
 {
     at_params *p = &s->t->bundle->model->params;
-    const int64_t have = s->t->progress.validations, count = s->t->options->average < have ? s->t->options->average : have;
+    const int64_t have = s->t->progress.validations,
+                  count = s->t->options->average < have ? s->t->options->average : have;
     if (s->t->valid == NULL || count < 2) return ATT_OK;
     const size_t bytes = (size_t)p->floats * sizeof(float);
     float *own = malloc(2 * bytes);
@@ -350,11 +380,11 @@ static at_status after_update(session *s, at_error *err)
     const at_progress *p = &s->t->progress;
     const double elapsed = now() - s->started;
     report(s, (at_training_event){.kind = ATT_TRAINING_STEP,
-                               .loss = p->tokens ? p->loss / (double)p->tokens : 0,
-                               .nll = p->tokens ? p->nll / (double)p->tokens : 0,
-                               .rate = at_schedule_rate(o, p->step),
-                               .tokens_per_s = elapsed > 0 ? (double)s->session_tokens / elapsed : 0,
-                               .seconds_left = seconds_left(s)});
+                                  .loss = p->tokens ? p->loss / (double)p->tokens : 0,
+                                  .nll = p->tokens ? p->nll / (double)p->tokens : 0,
+                                  .rate = at_schedule_rate(o, p->step),
+                                  .tokens_per_s = elapsed > 0 ? (double)s->session_tokens / elapsed : 0,
+                                  .seconds_left = seconds_left(s)});
     if (p->step % o->log_every == 0) ATT_TRY(log_means(s, err));
     ATT_TRY(show(s, err));
     if (o->validate_every > 0 && p->step % o->validate_every == 0) return end_of_interval(s, err);
@@ -369,7 +399,8 @@ static at_status epoch(session *s, at_error *err)
     while (p->batch < s->batches && reason_to_stop(s) == NULL) {
         if (cancelled(t->hooks->cancel)) {
             ATT_TRY(save_checkpoint(s, err));
-            return at_fail(err, ATT_CANCELLED, "stopped after step %lld; the same command continues", (long long)p->step);
+            return at_fail(err, ATT_CANCELLED, "stopped after step %lld; the same command continues",
+                           (long long)p->step);
         }
         const int64_t left = s->batches - p->batch;
         ATT_TRY(update(s, left < t->options->accumulate ? left : t->options->accumulate, err));
@@ -384,22 +415,28 @@ static at_status epoch(session *s, at_error *err)
 static at_status finish(session *s, const char *why, at_error *err)
 {
     at_progress *p = &s->t->progress;
-    const bool validated = s->t->options->validate_every == 0 ? p->batch == 0 : p->step % s->t->options->validate_every == 0;
+    const bool validated =
+        s->t->options->validate_every == 0 ? p->batch == 0 : p->step % s->t->options->validate_every == 0;
     if (!validated) ATT_TRY(end_of_interval(s, err));
+    if (s->t->valid && p->best_step == 0)
+        return at_fail(err, ATT_DIVERGED,
+                       "no validation had a finite loss, so there is no best model; lower learning-rate or set clip 1");
     ATT_TRY(average(s, err));
     p->finished = true;
     ATT_TRY(set_info(s, NULL, 0, err));
     ATT_TRY(save_checkpoint(s, err));
     report(s, (at_training_event){.kind = ATT_TRAINING_FINISHED, .text = why});
-    return at_train_log_add(s->t->log, json_pack("{s:s, s:I, s:s, s:f, s:I}", "event", "end", "step", (json_int_t)p->step, "why", why, "seconds",
-                                                 trained_seconds(s), "skipped", (json_int_t)p->skipped), err);
+    return at_train_log_add(s->t->log,
+                            json_pack("{s:s, s:I, s:s, s:f, s:I}", "event", "end", "step", (json_int_t)p->step, "why",
+                                      why, "seconds", trained_seconds(s), "skipped", (json_int_t)p->skipped),
+                            err);
 }
 
 at_status at_trainer_run(at_trainer *t, at_error *err)
 {
     session s = {.t = t, .started = now(), .seconds_before = t->seconds_before};
     s.saved_at = s.shown_at = s.started;
-    report(&s, (at_training_event){.kind = ATT_TRAINING_STARTED});
+    report(&s, (at_training_event){.kind = ATT_TRAINING_STARTED, .text = t->notes});
     if (t->progress.finished) {
         report(&s, (at_training_event){.kind = ATT_TRAINING_FINISHED, .text = "this run was finished before"});
         return ATT_OK;

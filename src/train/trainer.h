@@ -29,6 +29,7 @@ typedef struct at_trainer {
     at_batcher *train, *valid; /* valid NULL: no validation */
     at_train_log *log;
     int64_t pairs;
+    const char *notes;     /* what the user should know of the data, one line; NULL: nothing */
     double seconds_before; /* of training, before this continuation */
     bool continued;
 } at_trainer;
