@@ -112,6 +112,8 @@ static void errors_name_path_reason_and_mend(void **state)
     at_lines *lines;
     assert_int_equal(at_map_open(&map, "no/such", &err), ATT_IO);
     assert_string_equal(err.text, "no/such: can't open: No such file or directory; check the path");
+    assert_int_equal(at_map_open(&map, "/dev/zero", &err), ATT_IO); /* it has no end */
+    assert_string_equal(err.text, "/dev/zero: can't read: it is a device; give a file");
     assert_int_equal(at_file_read("/", &buf, &err), ATT_IO);
     assert_string_equal(err.text, "/: can't read: Is a directory; give a file, not a folder");
     assert_int_equal(at_lines_open(&lines, "/", &err), ATT_IO);
@@ -123,6 +125,13 @@ static void errors_name_path_reason_and_mend(void **state)
     assert_int_equal(at_writer_open(&writer, "/dev/null", &err), ATT_IO);
     assert_null(writer);
     at_buf_free(&buf);
+}
+
+static void tells_what_can_be_read_again(void **state)
+{
+    (void)state;
+    assert_true(at_path_can_reread("no/such") && at_path_can_reread("/")); /* whatever is wrong shows on opening */
+    assert_false(at_path_can_reread("-") || at_path_can_reread("/dev/null"));
 }
 
 static void long_paths_keep_the_reason(void **state)
@@ -425,6 +434,7 @@ int main(void)
         cmocka_unit_test(writes_reads_maps),
         cmocka_unit_test(maps_pipes),
         cmocka_unit_test(errors_name_path_reason_and_mend),
+        cmocka_unit_test(tells_what_can_be_read_again),
         cmocka_unit_test(long_paths_keep_the_reason),
         cmocka_unit_test(makes_folders),
         cmocka_unit_test(writer_buffers_and_patches),

@@ -162,7 +162,7 @@ enum { ATT_IMPORT_CHECKS = 16 };
 /* Reads the folder of another program's model (Hugging Face MarianMT, or Pegasus as
  * at_export_model writes it) and writes `path` (NULL: nothing is written). With checks not NULL,
  * computes what the folder's expected.safetensors holds and compares; *count receives how many checks there were, 0 when the
- * folder holds no answers. ATT_INPUT when the model can't be expressed. */
+ * folder holds no answers; nothing is written when one isn't ok. ATT_INPUT when the model can't be expressed. */
 at_status at_import_model(const char *dir, const char *path, at_import_check *checks, int *count, at_error *err);
 
 typedef enum at_export_layout { ATT_EXPORT_HF /* Hugging Face's transformers; CTranslate2's converter reads it too */ } at_export_layout;

@@ -42,7 +42,7 @@ bool at_preset_setting(const char *preset, int index, const char **name, const c
 const struct at_option *at_training_options(at_training *training, int table, void **object, const char **title);
 
 typedef enum at_training_kind {
-    ATT_TRAINING_STARTED,   /* data read, model built */
+    ATT_TRAINING_STARTED,   /* data read, model built; text: pairs left out, a vocabulary smaller than asked for */
     ATT_TRAINING_STEP,      /* after every update */
     ATT_TRAINING_LOGGED,    /* every log-every updates: means since the last time */
     ATT_TRAINING_SKIPPED,   /* an update was skipped; text says why */

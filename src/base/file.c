@@ -59,7 +59,10 @@ at_status at_fail_io(at_error *err, const char *path, const char *what)
     char reason[128] = "unknown reason";
     (void)strerror_r(error, reason, sizeof reason);
     return at_fail(err, error == ENOMEM ? ATT_MEMORY : ATT_IO, "%s%s: %s: %s; %s", len > PATH_SHOWN ? "..." : "",
-                   len > PATH_SHOWN ? path + len - PATH_SHOWN : path, what, reason, mend(error));
+                   len > PATH_SHOWN ? path + len - PATH_SHOWN
+                   : len > 0        ? path
+                                    : "\"\"",
+                   what, reason, mend(error));
 }
 
 bool at_path_exists(const char *path)
@@ -72,6 +75,13 @@ bool at_path_is_dir(const char *path)
 {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+bool at_path_can_reread(const char *path)
+{
+    struct stat info;
+    if (strcmp(path, "-") == 0) return false;
+    return stat(path, &info) != 0 || S_ISREG(info.st_mode) || S_ISDIR(info.st_mode);
 }
 
 /* Makes one folder. Any failure counts only if no folder is there afterwards: on a read-only disk mkdir may refuse
@@ -106,9 +116,12 @@ static at_status open_file(const char *path, int *fd, struct stat *info, at_erro
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0) return at_fail_io(err, path, "can't open");
-    if (fstat(*fd, info) == 0 && !S_ISDIR(info->st_mode)) return ATT_OK;
-    if (S_ISDIR(info->st_mode)) errno = EISDIR;
-    const at_status status = at_fail_io(err, path, "can't read");
+    const bool known = fstat(*fd, info) == 0;
+    const bool device = known && S_ISCHR(info->st_mode) && !isatty(*fd);
+    if (known && !device && !S_ISDIR(info->st_mode)) return ATT_OK;
+    if (known && S_ISDIR(info->st_mode)) errno = EISDIR;
+    const at_status status = device ? at_fail(err, ATT_IO, "%s: can't read: it is a device; give a file", path)
+                                    : at_fail_io(err, path, "can't read");
     close(*fd);
     return status;
 }
@@ -291,6 +304,11 @@ at_status at_writer_patch(at_writer *writer, uint64_t offset, const void *bytes,
     assert(offset <= writer->size && count <= writer->size - offset);
     if (flush(writer) && write_at(writer, offset, bytes, count)) return ATT_OK;
     return write_failed(writer, err);
+}
+
+at_status at_writer_flush(at_writer *writer, at_error *err)
+{
+    return flush(writer) ? ATT_OK : write_failed(writer, err);
 }
 
 /* Makes the rename itself survive a power cut. Some file systems can't sync a folder and say EINVAL: nothing more can

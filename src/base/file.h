@@ -22,9 +22,12 @@ void at_map_close(at_map *map);
 
 bool at_path_exists(const char *path);
 bool at_path_is_dir(const char *path);
+/* Whether it gives the same bytes when it is opened again: not standard input ("-"), a pipe or a device. */
+bool at_path_can_reread(const char *path);
 /* Makes the folder and its parents; an existing one is fine. */
 at_status at_path_make_dirs(const char *path, at_error *err);
-/* Replaces out's content by the file's bytes; out is empty on failure. Pipes and devices are read to their end. */
+/* Replaces out's content by the file's bytes; out is empty on failure. Pipes and terminals are read to their end; other
+ * devices, which may have none, are refused. */
 at_status at_file_read(const char *path, at_buf *out, at_error *err);
 /* at_fail() with ATT_IO from errno: "<path>: <what>: <reason>; <mend>". `what` is such as "can't open". */
 at_status at_fail_io(at_error *err, const char *path, const char *what);
@@ -37,6 +40,8 @@ at_status at_writer_open(at_writer **writer, const char *path, at_error *err);
 at_status at_writer_write(at_writer *writer, const void *bytes, size_t count, at_error *err);
 /* Overwrites bytes already written, for headers whose content comes last. */
 at_status at_writer_patch(at_writer *writer, uint64_t offset, const void *bytes, size_t count, at_error *err);
+/* Everything to the file, so that of several files none is committed when one has no room. */
+at_status at_writer_flush(at_writer *writer, at_error *err);
 at_status at_writer_commit(at_writer *writer, at_error *err); /* frees the writer, also on failure */
 void at_writer_abort(at_writer *writer);                      /* NULL is fine */
 at_status at_file_write(const char *path, const void *bytes, size_t count, at_error *err); /* all of the above */

@@ -216,6 +216,12 @@ static at_status fail_missing(const at_arguments *args, const at_option *row, at
     return status;
 }
 
+/* An empty text counts as none: a command that requires one may take the field as there. */
+static at_status fail_empty(const at_arguments *args, const at_given *given, at_error *err)
+{
+    return at_fail(err, ATT_OPTION, "%s is empty; give one, or see \"attend %s --help\"", given->where, args->command);
+}
+
 static bool needs_value(const at_option *row)
 {
     return row->def == NULL && (row->type == ATT_OPT_INT || row->type == ATT_OPT_REAL || row->type == ATT_OPT_CHOICE);
@@ -226,7 +232,9 @@ at_status at_arguments_require(const at_arguments *args, const char *const *name
     for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
         const at_option *row = at_arguments_find(args, names[i], NULL);
         assert(row != NULL && "a required option that isn't in the tables");
-        if (last_given(args, row) == NULL) return fail_missing(args, row, err);
+        const at_given *given = last_given(args, row);
+        if (given == NULL) return fail_missing(args, row, err);
+        if (given->text[0] == '\0') return fail_empty(args, given, err);
     }
     for (int i = 0; i < args->group_count; i++) {
         for (const at_option *row = args->group[i].rows; row->name != NULL; row++) {

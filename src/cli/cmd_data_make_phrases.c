@@ -88,7 +88,6 @@ static at_status run(at_cli *cli, void *state, at_error *err)
 {
     const phrases_state *asked = state;
     at_buf source = {0}, target = {0};
-    if (asked->output == NULL) return at_fail(err, ATT_OPTION, "--output is empty; give the start of a path");
     at_status status = at_buf_printf(&source, err, "%s.%s", asked->output, language_names[asked->source_language]);
     if (status == ATT_OK) {
         status = at_buf_printf(&target, err, "%s.%s", asked->output, language_names[asked->target_language]);

@@ -96,8 +96,8 @@ static void print_event_json(at_output *output, const at_training_event *e)
 {
     static const char *const names[] = {"started", "step",  "logged",   "skipped", "validated",
                                         "shown",   "saved", "finished", "noted"};
-    json_t *object = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:f}", "event", names[e->kind], "step",
-                               (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", e->loss, "nll", e->nll,
+    json_t *object = json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:f}", "event", names[e->kind], "step",
+                               (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", at_json_number(e->loss), "nll", at_json_number(e->nll),
                                "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
     json_object_set_new(object, "seed", json_integer((json_int_t)e->seed));
     const bool scored = (e->kind == ATT_TRAINING_VALIDATED || e->kind == ATT_TRAINING_FINISHED) && e->bleu >= 0;
@@ -125,11 +125,12 @@ static void print_shown(at_output *output, const at_training_event *e)
 
 static void print_validated(at_output *output, const at_training_event *e)
 {
-    char time[32], scores[64] = "";
+    char time[32], perplexity[32], scores[64] = "";
+    snprintf(perplexity, sizeof perplexity, exp(e->nll) < 1e6 ? "%.2f" : "%.2g", exp(e->nll));
     at_duration(e->seconds, time);
     if (e->bleu >= 0) snprintf(scores, sizeof scores, "  BLEU %.2f  chrF %.2f", e->bleu, e->chrf);
-    at_note(output, "%s %" PRId64 "  step %" PRId64 "  validation loss %.4f  perplexity %.2f%s%s  (%s)",
-            e->averaged ? "mean of models after epoch" : "epoch", e->epoch, e->step, e->loss, exp(e->nll), scores,
+    at_note(output, "%s %" PRId64 "  step %" PRId64 "  validation loss %.4f  perplexity %s%s%s  (%s)",
+            e->averaged ? "mean of models after epoch" : "epoch", e->epoch, e->step, e->loss, perplexity, scores,
             e->improved ? "  best" : "", time);
 }
 
@@ -242,6 +243,7 @@ static void close_state(void *state)
 {
     train_state *s = state;
     at_training_free(s->training);
+    at_options_free(preset_option, s);
 }
 
 const at_command at_cmd_train = {

@@ -1,5 +1,6 @@
 /* attend translate: lines of standard input or files, translated as they come. */
 #include <attend/attend.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -172,7 +173,7 @@ typedef struct printer {
     at_output *output;
     const translate_state *state;
     int64_t line; /* of the first line of the window, from 0 */
-    int64_t truncated, looped, again;
+    int64_t done, truncated, looped, again;
 } printer;
 
 static json_t *json_pieces(const at_piece *pieces, int64_t count)
@@ -243,19 +244,36 @@ static void print_n_best(at_output *output, int64_t line, const at_translation *
         at_print(output, "%lld ||| %s ||| %.6g\n", (long long)line, t->n_best[i].text, t->n_best[i].score);
 }
 
+/* One line, whatever a vocabulary of byte pieces gives: line ends and NUL become spaces. */
+static void print_line(at_output *output, const at_translation *t)
+{
+    for (size_t at = 0; at < t->len; at++) {
+        const size_t len = strcspn(t->text + at, "\r\n");
+        at_print(output, "%.*s", (int)len, t->text + at);
+        at += len;
+        if (at < t->len) at_print(output, " ");
+    }
+    at_print(output, "\n");
+}
+
 static at_status print_translation(void *arg, int64_t index, const at_translation *t, at_error *err)
 {
     printer *p = arg;
+    p->done++;
     p->truncated += t->truncated;
     p->looped += t->looped;
     p->again += t->unlooped || t->extended;
-    if (p->state->json) return print_record(p, p->line + index, t, err);
+    p->done++;
+    if (p->state->json) {
+        ATT_TRY(print_record(p, p->line + index, t, err));
+        return at_output_check(p->output, err);
+    }
     if (p->state->args.n_best > 1)
         print_n_best(p->output, p->line + index, t);
     else
-        at_print(p->output, "%s\n", t->text);
-    at_flush(p->output); /* whoever typed the line waits for it */
-    return ATT_OK;
+        print_line(p->output, t);
+    at_flush(p->output);                   /* whoever typed the line waits for it */
+    return at_output_check(p->output, err); /* when the reader has gone, the rest is no use */
 }
 
 /* Plain text has no room for flags, so what went wrong is told at the end. */
@@ -314,6 +332,8 @@ static at_status translate(at_cli *cli, const translate_state *s, at_translator 
     if (status == ATT_OK && s->prefix) status = at_stream_open(&in.prefix, s->prefix, cli->interrupted, err);
     if (status == ATT_OK) status = translate_all(&in, s, translator, &p, err);
     if (status == ATT_OK) tell_flags(&p);
+    if (status != ATT_OK && *cli->interrupted != 0)
+        status = at_fail(err, ATT_CANCELLED, "interrupted; %lld lines are translated", (long long)p.done);
     at_stream_close(in.source);
     at_stream_close(in.prefix);
     return status;

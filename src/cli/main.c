@@ -301,6 +301,7 @@ int main(int argc, char **argv)
     at_cli cli = {.show = at_help_command, .interrupted = &interrupted};
     at_error err = {0}, closing = {0};
     signal(SIGPIPE, SIG_IGN); /* a reader that ended shows as a failed write */
+    signal(SIGXFSZ, SIG_IGN); /* and so does a file that ulimit -f lets grow no further */
     at_output_init(&cli.output, stdout, stderr);
     if (argc < 2) return show_overview(&cli);
     at_status status = dispatch(&cli, argc - 1, argv + 1, &err);

@@ -2,6 +2,7 @@
 #include "cli/output.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,9 +56,8 @@ static void remember_failure(at_output *output)
     if (output->write_error == 0) output->write_error = errno != 0 ? errno : EIO;
 }
 
-at_status at_output_close(at_output *output, at_error *err)
+at_status at_output_check(const at_output *output, at_error *err)
 {
-    if (fflush(output->out) != 0 || ferror(output->out)) remember_failure(output);
     if (output->write_error == 0) return ATT_OK;
     if (output->write_error == EPIPE) {
         return at_fail(err, ATT_IO, "standard output: the program that reads it ended before all was written");
@@ -65,6 +65,12 @@ at_status at_output_close(at_output *output, at_error *err)
     char reason[128] = "unknown reason";
     (void)strerror_r(output->write_error, reason, sizeof reason);
     return at_fail(err, ATT_IO, "standard output: can't write: %s; write to another disk or file", reason);
+}
+
+at_status at_output_close(at_output *output, at_error *err)
+{
+    if (fflush(output->out) != 0 || ferror(output->out)) remember_failure(output);
+    return at_output_check(output, err);
 }
 
 void at_print(at_output *output, const char *format, ...)
@@ -103,6 +109,11 @@ json_t *at_json_text(const char *text)
     string = json_string(ascii);
     free(ascii);
     return string;
+}
+
+json_t *at_json_number(double number)
+{
+    return isfinite(number) ? json_real(number) : json_null();
 }
 
 /* ---- messages and the live line ---- */

@@ -25,6 +25,8 @@ int at_exit_status(at_status status, int signal);
 void at_output_init(at_output *output, FILE *out, FILE *err);
 /* Flushes; ATT_IO when anything written since init didn't arrive. */
 at_status at_output_close(at_output *output, at_error *err);
+/* The same without flushing: for long work that nobody reads any more. */
+at_status at_output_check(const at_output *output, at_error *err);
 
 void at_print(at_output *output, const char *format, ...) ATT_PRINTF(2, 3);
 /* Hands on what was printed, to a reader who waits for it. */
@@ -33,6 +35,8 @@ void at_flush(at_output *output);
 at_status at_print_json(at_output *output, json_t *object, at_error *err);
 /* A JSON string of bytes that may be no UTF-8; such bytes become '?'. */
 json_t *at_json_text(const char *text);
+/* null where the number is infinite or none, for which JSON has no word. */
+json_t *at_json_number(double number);
 
 /* A line on standard error that stays. */
 void at_note(at_output *output, const char *format, ...) ATT_PRINTF(2, 3);

@@ -4,8 +4,8 @@
  *   cut     starts in order:     0     2       5   6        10
  *   turn    batches as they come: 2, 0, 3, 1
  *
- * The sort is a stable counting sort, one pass a key: linear in the corpus, and equal pairs keep the shuffled order,
- * which is the whole randomness of who shares a batch with whom. */
+ * The sort is a stable counting sort: linear in the corpus, and pairs of one length keep the shuffled order, which is the
+ * whole randomness of who shares a batch with whom. */
 #include "data/batcher.h"
 
 #include <assert.h>
@@ -40,8 +40,6 @@ struct at_batcher {
     at_ids drawn[2]; /* one pair's tokens, resampled */
 };
 
-enum key { BY_TARGET, BY_SOURCE, BY_LONGEST }; /* least significant first */
-
 /* Keeps draws apart from those of others who mix the same seed. */
 static const uint64_t stream = 0x62617463686572; /* "batcher" */
 enum { DRAW_ORDER, DRAW_TURN };
@@ -51,22 +49,17 @@ static int64_t longest_side(lengths len)
     return len.source > len.target ? len.source : len.target;
 }
 
-static int64_t sort_key(const at_batcher *batcher, uint32_t pair, enum key key)
-{
-    const lengths len = batcher->length[pair];
-    return key == BY_TARGET ? len.target : key == BY_SOURCE ? len.source : longest_side(len);
-}
-
-/* One stable pass of counting sort over order. */
-static void sort_by(at_batcher *batcher, enum key key)
+/* Counting sort of order by the longer side. The shorter one decides nothing: the more ties, the more the neighbours of a pair
+ * change from epoch to epoch. */
+static void sort_by_length(at_batcher *batcher)
 {
     int64_t *start = batcher->tally; /* of each length's pairs in the sorted order */
     memset(start, 0, ((size_t)batcher->longest + 2) * sizeof *start);
-    for (uint32_t i = 0; i < batcher->count; i++) start[sort_key(batcher, i, key) + 1]++;
+    for (uint32_t i = 0; i < batcher->count; i++) start[longest_side(batcher->length[i]) + 1]++;
     for (int64_t i = 0; i < batcher->longest; i++) start[i + 1] += start[i];
     for (uint32_t i = 0; i < batcher->count; i++) {
         const uint32_t pair = batcher->order[i];
-        batcher->spare[start[sort_key(batcher, pair, key)]++] = pair;
+        batcher->spare[start[longest_side(batcher->length[pair])]++] = pair;
     }
     uint32_t *sorted = batcher->spare;
     batcher->spare = batcher->order;
@@ -217,9 +210,7 @@ at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches,
     batcher->epoch = epoch;
     batcher->current = -1;
     lay_out(batcher->order, batcher->count, shuffle, at_rng_key(key, DRAW_ORDER));
-    sort_by(batcher, BY_TARGET);
-    sort_by(batcher, BY_SOURCE);
-    sort_by(batcher, BY_LONGEST);
+    sort_by_length(batcher);
     ATT_TRY(cut_batches(batcher, err));
     lay_out(batcher->turn, batcher->batches, shuffle, at_rng_key(key, DRAW_TURN));
     *batches = batcher->batches;

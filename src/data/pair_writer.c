@@ -20,7 +20,8 @@ at_status at_pair_writer_add(at_pair_writer *writer, const char *const text[2], 
 
 at_status at_pair_writer_commit(at_pair_writer *writer, at_error *err)
 {
-    at_status status = ATT_OK;
+    at_status status = at_writer_flush(writer->file[0], err); /* a full disk shows before the first is renamed */
+    if (status == ATT_OK) status = at_writer_flush(writer->file[1], err);
     for (int i = 0; i < 2 && status == ATT_OK; i++) {
         at_writer *file = writer->file[i];
         writer->file[i] = NULL; /* commit frees it, also when it fails */

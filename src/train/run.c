@@ -10,6 +10,8 @@
 #include "data/text_input.h"
 #include "train/accumulate.h"
 #include "train/optimizer.h"
+#include "train/run_folder.h"
+#include "train/run_recipe.h"
 
 enum { PATH_BYTES = 4096 };
 
@@ -22,76 +24,6 @@ static at_text_names train_names(const at_train_options *o)
 static at_text_names valid_names(const at_train_options *o)
 {
     return (at_text_names){o->valid_source, o->valid_target, o->valid_tsv, o->columns, "valid-"};
-}
-
-/* Effective recipe: one "name: value" line an option, model options after the run's own. */
-static at_status add_rows(at_buf *text, const at_option *table, const void *object, at_error *err)
-{
-    for (const at_option *row = table; row->name; row++) {
-        ATT_TRY(at_buf_printf(text, err, "%s: ", row->name));
-        const bool quoted = row->type == ATT_OPT_TEXT || row->type == ATT_OPT_PATH || row->type == ATT_OPT_PATHS;
-        at_buf value = {0};
-        at_status status = at_option_format(row, object, &value, err);
-        if (status == ATT_OK && quoted) {
-            json_t *string = json_stringn_nocheck(value.data ? value.data : "", value.len);
-            char *json = at_json_dump(string, JSON_ENCODE_ANY);
-            status = json ? at_buf_puts(text, json, err) : at_fail_memory(err, value.len);
-            free(json);
-            json_decref(string);
-        } else if (status == ATT_OK && value.data) {
-            status = at_buf_puts(text, value.data, err);
-        }
-        at_buf_free(&value);
-        ATT_TRY(status);
-        ATT_TRY(at_buf_puts(text, "\n", err));
-    }
-    return ATT_OK;
-}
-
-/* The line of an option in a recipe text, its value without the line end. */
-static const char *recipe_value(const char *text, const char *name, size_t *len)
-{
-    const size_t n = strlen(name);
-    for (const char *line = text; line && *line;) {
-        const char *end = strchr(line, '\n');
-        if (strncmp(line, name, n) == 0 && line[n] == ':') {
-            *len = (end ? (size_t)(end - line) : strlen(line)) - n - 1;
-            return line + n + 1;
-        }
-        line = end ? end + 1 : NULL;
-    }
-    return NULL;
-}
-
-static at_status compare_rows(const at_option *table, const char *old, const char *now, const char *run, at_error *err)
-{
-    for (const at_option *row = table; row->name; row++) {
-        size_t a_len = 0, b_len = 0;
-        const char *a = recipe_value(old, row->name, &a_len), *b = recipe_value(now, row->name, &b_len);
-        if (!at_train_option_matters(row->name) || a == NULL || b == NULL || (a_len == b_len && memcmp(a, b, a_len) == 0)) continue;
-        return at_fail(err, ATT_OPTION, "%s was begun with %s:%.*s, now it is%.*s; use the old value to continue it, or another run folder", run,
-                       row->name, (int)a_len, a, (int)b_len, b);
-    }
-    return ATT_OK;
-}
-
-static at_status settle_recipe(const at_run_spec *spec, const at_model *model, at_error *err)
-{
-    char path[PATH_BYTES];
-    at_buf now = {0}, old = {0};
-    snprintf(path, sizeof path, "%s/recipe.yaml", spec->options->run);
-    at_status status = at_buf_printf(&now, err, "architecture: %s\n", spec->arch);
-    if (status == ATT_OK) status = add_rows(&now, at_train_option_table, spec->options, err);
-    if (status == ATT_OK) status = add_rows(&now, model->arch->options, model->config, err);
-    if (status == ATT_OK && at_path_exists(path)) {
-        status = at_file_read(path, &old, err);
-        if (status == ATT_OK) status = compare_rows(at_train_option_table, old.data, now.data, spec->options->run, err);
-        if (status == ATT_OK) status = compare_rows(model->arch->options, old.data, now.data, spec->options->run, err);
-    }
-    if (status == ATT_OK) status = at_file_write(path, now.data, now.len, err);
-    at_buf_free(&now);
-    at_buf_free(&old);
-    return status;
 }
 
 static at_status open_tokenizer(at_tokenizer **out, const char *path, at_error *err)
@@ -154,9 +86,13 @@ static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, a
 
 static at_status special_tokens(at_bundle *bundle, at_error *err)
 {
-    const int32_t eos = at_tokenizer_eos(bundle->target), bos = at_tokenizer_bos(bundle->target), source_eos = at_tokenizer_eos(bundle->source);
+    const int32_t eos = at_tokenizer_eos(bundle->target), bos = at_tokenizer_bos(bundle->target),
+                  source_eos = at_tokenizer_eos(bundle->source);
     if (eos < 0 || source_eos != eos)
-        return at_fail(err, ATT_INPUT, "the tokenizers need an end token </s> of the same id (source %d, target %d); train them with eos_id 3", source_eos, eos);
+        return at_fail(
+            err, ATT_INPUT,
+            "the tokenizers need an end token </s> of the same id (source %d, target %d); train them with eos_id 3",
+            source_eos, eos);
     bundle->tokens = (at_stored_tokens){bos >= 0 ? bos : eos, eos, at_tokenizer_pad(bundle->target), false};
     return ATT_OK;
 }
@@ -171,15 +107,27 @@ static at_status apply_settings(at_model *model, const at_run_spec *spec, at_err
     return ATT_OK;
 }
 
+/* Learned positions are rows of a table: no sentence may be longer, its end token counted. */
+static at_status check_lengths(const at_model *model, const at_train_options *o, at_error *err)
+{
+    const int64_t longest = model->arch->max_tokens ? model->arch->max_tokens(model) : 0;
+    if (longest == 0 || o->max_tokens < longest) return ATT_OK;
+    return at_fail(err, ATT_OPTION,
+                   "max-tokens %lld is more than the model has positions for; raise max-positions to %lld, or lower "
+                   "max-tokens",
+                   (long long)o->max_tokens, (long long)o->max_tokens + 1);
+}
+
 /* The model that is asked for, configured for the tokenizers at hand and not built yet. */
-static at_status configure(at_model **model, const at_bundle *bundle, const at_run_spec *spec, at_backend *be, at_error *err)
+static at_status configure(at_model **model, const at_bundle *bundle, const at_run_spec *spec, at_backend *be,
+                           at_error *err)
 {
     const at_arch *arch = at_arch_find(spec->arch);
     if (arch == NULL) return at_fail(err, ATT_OPTION, "there is no architecture \"%s\"", spec->arch);
     ATT_TRY(at_model_new(model, arch, be, err));
     ATT_TRY(apply_settings(*model, spec, err));
     arch->set_vocab(*model, at_tokenizer_size(bundle->source), at_tokenizer_size(bundle->target), bundle->source == bundle->target);
-    return ATT_OK;
+    return check_lengths(*model, spec->options, err);
 }
 
 static at_status build_and_draw(at_model *model, const at_run_spec *spec, at_error *err)
@@ -226,6 +174,7 @@ static int64_t count_skipped(const at_corpus *corpus)
 
 static at_status fail_nothing_left(const at_corpus *corpus, const char *path, at_error *err)
 {
+    if (corpus->counts.lines == 0) return at_fail(err, ATT_INPUT, "%s is empty; give text", path);
     at_buf skipped = {0};
     at_status status = describe_skipped(corpus, &skipped, err);
     if (status == ATT_OK)
@@ -271,6 +220,8 @@ typedef struct run {
     at_corpus train_corpus, valid_corpus;
     at_valid_text scored; /* validation sentences that are translated */
     at_resampling resampling;
+    at_buf recipe; /* the effective one, written once the data is read */
+    int lock;      /* on the run folder; -1: none */
     at_trainer trainer;
 } run;
 
@@ -285,6 +236,8 @@ static void run_free(run *r)
     at_bundle_free(&r->bundle);
     at_text_input_free(&r->train_text);
     at_text_input_free(&r->valid_text);
+    at_buf_free(&r->recipe);
+    at_run_folder_release(r->lock);
 }
 
 static at_status check_options(const at_run_spec *spec, at_error *err)
@@ -298,9 +251,6 @@ static at_status check_options(const at_run_spec *spec, at_error *err)
         return at_fail(err, ATT_OPTION, "best-metric needs validation text; give valid-source and valid-target, or valid-tsv, or set it to loss");
     if (o->momentum > 0 && o->optimizer != ATT_OPTIMIZER_SGD && o->optimizer != ATT_OPTIMIZER_RMSPROP)
         return at_fail(err, ATT_OPTION, "momentum is for sgd and rmsprop; Adam's is beta1");
-    if (!validates && (o->patience > 0 || o->average > 0))
-        return at_fail(err, ATT_OPTION,
-                       "patience and average need validation text; give valid-source and valid-target, or valid-tsv, or set both to 0");
     return ATT_OK;
 }
 
@@ -317,7 +267,7 @@ static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, a
         ATT_TRY(make_tokenizers(&r->bundle, spec->options, &r->train_text, r->folder, err));
     ATT_TRY(special_tokens(&r->bundle, err));
     at_status status = configure(&asked, &r->bundle, spec, be, err);
-    if (status == ATT_OK) status = settle_recipe(spec, asked, err);
+    if (status == ATT_OK) status = at_run_recipe_settle(&r->recipe, spec, asked, err);
     if (r->trainer.continued || status != ATT_OK) {
         at_model_free(asked);
         return status == ATT_OK ? check_state(&r->bundle.model->params, spec->options, err) : status;
@@ -330,7 +280,19 @@ static at_status open_log(run *r, const at_train_options *o, at_error *err)
 {
     char path[PATH_BYTES];
     snprintf(path, sizeof path, "%s/train.jsonl", o->run);
-    return at_train_log_open(&r->trainer.log, path, r->trainer.progress.step, &r->trainer.seconds_before, err);
+    const int64_t last_step = r->trainer.continued ? r->trainer.progress.step : -1;
+    return at_train_log_open(&r->trainer.log, path, last_step, &r->trainer.seconds_before, err);
+}
+
+static at_status log_data(const run *r, at_error *err)
+{
+    json_t *skipped = json_object();
+    for (int i = 0; i < ATT_SKIP_KINDS; i++)
+        json_object_set_new(skipped, at_skip_name[i], json_integer((json_int_t)r->train_corpus.counts.skipped[i]));
+    return at_train_log_add(r->trainer.log,
+                            json_pack("{s:s, s:i, s:I, s:o}", "event", "data", "step", 0, "pairs",
+                                      (json_int_t)r->train_corpus.count, "skipped", skipped),
+                            err);
 }
 
 /* Paths may change between continuations, what they hold may not. */
@@ -351,6 +313,35 @@ static void note(const run *r, const char *text)
 {
     const at_training_event event = {.kind = ATT_TRAINING_NOTED, .pairs = r->train_corpus.count, .text = text};
     if (r->trainer.hooks && r->trainer.hooks->report) r->trainer.hooks->report(r->trainer.hooks->user, &event);
+}
+
+/* Training a vocabulary takes its size as a limit: little text has fewer pieces. */
+static at_status describe_vocabulary(at_buf *text, const at_tokenizer *tokenizer, int64_t wanted, const char *side,
+                                     at_error *err)
+{
+    const int pieces = at_tokenizer_size(tokenizer);
+    if (pieces >= wanted) return ATT_OK;
+    return at_buf_printf(text, err, "%sthe %svocabulary has only %d pieces, as the text gives no more",
+                         text->len > 0 ? "; " : "", side, pieces);
+}
+
+static at_status describe_vocabularies(at_buf *text, const at_bundle *bundle, const at_train_options *o, at_error *err)
+{
+    const bool shared = bundle->source == bundle->target;
+    if (o->tokenizer == NULL)
+        ATT_TRY(describe_vocabulary(text, bundle->source, o->vocab_size, shared ? "" : "source ", err));
+    if (shared || o->target_tokenizer != NULL) return ATT_OK;
+    const int64_t wanted = o->target_vocab_size > 0 ? o->target_vocab_size : o->vocab_size;
+    return describe_vocabulary(text, bundle->target, wanted, "target ", err);
+}
+
+static at_status note_vocabularies(const run *r, const at_train_options *o, at_error *err)
+{
+    at_buf text = {0};
+    const at_status status = describe_vocabularies(&text, &r->bundle, o, err);
+    if (status == ATT_OK && text.len > 0) note(r, text.data);
+    at_buf_free(&text);
+    return status;
 }
 
 /* Tells what was left out of a corpus, and what became of its token cache. */
@@ -409,6 +400,9 @@ static void tidy_text(run *r)
 
 static at_status open_data(run *r, const at_train_options *o, at_error *err)
 {
+    if (!r->trainer.continued) ATT_TRY(note_vocabularies(r, o, err));
+    if (r->valid_text.files.count == 0 && (o->patience > 0 || o->average > 0))
+        note(r, "no validation text: patience and average do nothing, and the newest model counts as the best one");
     ATT_TRY(open_corpora(r, o, err));
     r->resampling = (at_resampling){.source = r->bundle.source,
                                     .target = r->bundle.target,
@@ -452,19 +446,21 @@ static at_status run_with(run *r, const at_run_spec *spec, const at_training_hoo
     r->trainer.bundle = &r->bundle;
     r->folder = o->cache ? o->cache : o->run;
     ATT_TRY(name_text(r, o, err));
-    ATT_TRY(at_path_make_dirs(o->run, err));
+    ATT_TRY(at_run_folder_hold(o->run, &r->lock, err));
     ATT_TRY(at_path_make_dirs(r->folder, err));
     ATT_TRY(spool_text(r, err));
     ATT_TRY(open_or_make(r, spec, be, err));
-    ATT_TRY(open_log(r, o, err));
     ATT_TRY(open_data(r, o, err));
+    ATT_TRY(at_run_recipe_write(&r->recipe, spec, err));
+    ATT_TRY(open_log(r, o, err));
+    if (!r->trainer.continued) ATT_TRY(log_data(r, err));
     return at_trainer_run(&r->trainer, err);
 }
 
 at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_error *err)
 {
     at_backend *be;
-    run r = {0};
+    run r = {.lock = -1};
     ATT_TRY(check_options(spec, err));
     ATT_TRY(at_cpu_backend_new(&be, (int)spec->options->threads, NULL, err));
     const at_status status = run_with(&r, spec, hooks, be, err);
@@ -474,7 +470,8 @@ at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_err
 }
 
 /* An update with the batches that need most memory: the longest ones, which stand last in the sorted order. */
-static at_status plan_update(const run *r, const at_train_options *o, at_backend *be, at_training_plan *plan, at_error *err)
+static at_status plan_update(const run *r, const at_train_options *o, at_backend *be, at_training_plan *plan,
+                             at_error *err)
 {
     at_batcher *batcher = NULL;
     at_ctx ctx;
@@ -518,7 +515,7 @@ static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_t
 at_status at_run_plan(const at_run_spec *spec, const at_training_hooks *hooks, at_training_plan *plan, at_error *err)
 {
     at_backend *be;
-    run r = {.trainer.hooks = hooks};
+    run r = {.lock = -1, .trainer.hooks = hooks};
     *plan = (at_training_plan){0};
     ATT_TRY(check_options(spec, err));
     ATT_TRY(at_null_backend_new(&be, err));

@@ -143,7 +143,7 @@ static const at_preset_value base[] = {
     {"keep", "5"}, {0}};
 static const at_preset_value big[] = {
     {"width", "1024"}, {"ffn", "4096"}, {"heads", "16"}, {"encoder-layers", "6"}, {"decoder-layers", "6"}, {"dropout", "0.3"},
-    {"learning-rate", "0.0005"}, {"warmup", "4000"}, {"accumulate", "8"}, {"vocab-size", "32000"}, {"steps", "300000"}, {"average", "20"},
+    {"dropout-embedding", "0.3"}, {"learning-rate", "0.0005"}, {"warmup", "4000"}, {"accumulate", "8"}, {"vocab-size", "32000"}, {"steps", "300000"}, {"average", "20"},
     {"keep", "20"}, {0}};
 
 const char *const at_preset_names[] = {"tiny", "small", "base", "big", NULL};

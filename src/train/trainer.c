@@ -34,15 +34,19 @@ static at_status skip_update(at_session *s, int64_t count, at_error *err)
     at_progress *p = &s->t->progress;
     char text[160];
     json_t *lines = lines_of(s, count);
-    snprintf(text, sizeof text, "step %lld skipped: the loss or its gradient is not finite (%zu sentence pairs, first line %lld; all in train.jsonl)",
+    snprintf(text, sizeof text,
+             "step %lld skipped: the loss or its gradient is not finite (%zu sentence pairs, first line %lld; all in "
+             "train.jsonl)",
              (long long)p->step + 1, json_array_size(lines), (long long)json_integer_value(json_array_get(lines, 0)));
     p->skipped++;
     p->skipped_in_a_row++;
     ATT_TRY(at_train_log_add(s->t->log, json_pack("{s:s, s:I, s:o}", "event", "skipped", "step", (json_int_t)(p->step + 1), "lines", lines), err));
     at_session_report(s, (at_training_event){.kind = ATT_TRAINING_SKIPPED, .text = text});
     if (p->skipped_in_a_row < SKIPS_IN_A_ROW) return ATT_OK;
-    return at_fail(err, ATT_DIVERGED, "training diverged at step %lld: %d updates in a row had no finite gradient; lower learning-rate or set clip 1",
-                   (long long)p->step + 1, SKIPS_IN_A_ROW);
+    return at_fail(
+        err, ATT_DIVERGED,
+        "training diverged at step %lld: %d updates in a row had no finite gradient; lower learning-rate or set clip 1",
+        (long long)p->step + 1, SKIPS_IN_A_ROW);
 }
 
 static at_status update(at_session *s, int64_t count, at_error *err)
@@ -78,11 +82,11 @@ static at_status log_means(at_session *s, at_error *err)
     at_progress *p = &s->t->progress;
     const double tokens = (double)p->tokens, elapsed = at_session_clock() - s->started;
     const at_training_event means = {.kind = ATT_TRAINING_LOGGED,
-                                  .loss = p->loss / tokens,
-                                  .nll = p->nll / tokens,
-                                  .norm = p->norm / (double)p->updates,
-                                  .rate = at_schedule_rate(s->t->options, p->step),
-                                  .tokens_per_s = elapsed > 0 ? (double)s->session_tokens / elapsed : 0};
+                                     .loss = p->loss / tokens,
+                                     .nll = p->nll / tokens,
+                                     .norm = p->norm / (double)p->updates,
+                                     .rate = at_schedule_rate(s->t->options, p->step),
+                                     .tokens_per_s = elapsed > 0 ? (double)s->session_tokens / elapsed : 0};
     p->loss = p->nll = p->norm = 0;
     p->tokens = p->updates = 0;
     if (tokens == 0) return ATT_OK; /* every update since the last line was skipped */
@@ -106,9 +110,13 @@ static at_status show(at_session *s, at_error *err)
     if (o->show == NULL || at_session_clock() - s->shown_at < o->show_seconds) return ATT_OK;
     s->shown_at = at_session_clock();
     at_session_take_average(s);
-    const at_status status = at_show(s->t->bundle, o->show, report_shown, s, err);
+    at_error why;
+    const at_status status = at_show(s->t->bundle, o->show, report_shown, s, &why);
     at_session_take_average(s);
-    return status;
+    if (status == ATT_MEMORY) return at_fail(err, status, "%s", why.text);
+    /* Watching must not end what is watched. */
+    if (status != ATT_OK) at_session_report(s, (at_training_event){.kind = ATT_TRAINING_NOTED, .text = why.text});
+    return ATT_OK;
 }
 
 static const char *const no_better[] = {[ATT_BEST_LOSS] = "the validation loss stopped improving",
@@ -140,6 +148,17 @@ static double seconds_left(const at_session *s)
     return o->minutes > 0 ? fmin(left, 60 * o->minutes - done) : left;
 }
 
+/* The end of an epoch, before any checkpoint: none stands between two epochs, and one that is written before the validation is
+ * done remembers that it is due. */
+static void roll_over(at_session *s)
+{
+    at_progress *p = &s->t->progress;
+    if (p->batch < s->batches) return;
+    p->epoch++;
+    p->batch = 0;
+    p->due = s->t->options->validate_every == 0;
+}
+
 static at_status after_update(at_session *s, at_error *err)
 {
     const at_train_options *o = s->t->options;
@@ -152,8 +171,9 @@ static at_status after_update(at_session *s, at_error *err)
                                              .tokens_per_s = elapsed > 0 ? (double)s->session_tokens / elapsed : 0,
                                              .seconds_left = seconds_left(s)});
     if (p->step % o->log_every == 0) ATT_TRY(log_means(s, err));
+    roll_over(s);
     ATT_TRY(show(s, err));
-    if (o->validate_every > 0 && p->step % o->validate_every == 0) return at_session_validate(s, err);
+    if (p->due || (o->validate_every > 0 && p->step % o->validate_every == 0)) return at_session_validate(s, err);
     return at_session_clock() - s->saved_at >= 60 * o->save_minutes ? at_session_save(s, err) : ATT_OK;
 }
 
@@ -162,7 +182,8 @@ static at_status epoch(at_session *s, at_error *err)
     at_trainer *t = s->t;
     at_progress *p = &t->progress;
     ATT_TRY(at_batcher_start(t->train, p->epoch, &s->batches, err));
-    while (p->batch < s->batches && reason_to_stop(s) == NULL) {
+    const int64_t number = p->epoch;
+    while (p->epoch == number && reason_to_stop(s) == NULL) {
         if (cancelled(t->hooks->cancel)) {
             ATT_TRY(at_session_save(s, err));
             return at_fail(err, ATT_CANCELLED, "stopped after step %lld; the same command continues", (long long)p->step);
@@ -171,10 +192,7 @@ static at_status epoch(at_session *s, at_error *err)
         ATT_TRY(update(s, left < t->options->accumulate ? left : t->options->accumulate, err));
         ATT_TRY(after_update(s, err));
     }
-    if (p->batch < s->batches) return ATT_OK;
-    p->epoch++;
-    p->batch = 0;
-    return t->options->validate_every == 0 ? at_session_validate(s, err) : ATT_OK;
+    return ATT_OK;
 }
 
 static void report_finished(const at_session *s, const char *why)
@@ -192,6 +210,9 @@ static at_status finish(at_session *s, const char *why, at_error *err)
 {
     at_progress *p = &s->t->progress;
     if (p->validated_step != p->step) ATT_TRY(at_session_validate(s, err));
+    if (s->t->valid && p->best_step == 0)
+        return at_fail(err, ATT_DIVERGED,
+                       "no validation had a finite loss, so there is no best model; lower learning-rate or set clip 1");
     ATT_TRY(at_session_average(s, err));
     p->finished = true;
     ATT_TRY(at_session_describe(s, NULL, 0, err));
@@ -208,10 +229,12 @@ at_status at_trainer_run(at_trainer *t, at_error *err)
     at_session s = {.t = t, .started = at_session_clock(), .seconds_before = t->seconds_before};
     s.saved_at = s.shown_at = s.started;
     at_session_report(&s, (at_training_event){.kind = ATT_TRAINING_STARTED});
-    if (t->progress.finished) {
+    /* Other limits may have been given than those that ended it. */
+    if (t->progress.finished && reason_to_stop(&s) != NULL) {
         report_finished(&s, "this run was finished before");
         return ATT_OK;
     }
+    t->progress.finished = false;
     at_ctx_init(&s.ctx, t->bundle->model->params.be);
     at_status status = ATT_OK;
     const char *why = NULL;

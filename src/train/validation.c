@@ -119,11 +119,12 @@ static double badness(const at_session *s, double loss, at_valid_scores score)
     return loss;
 }
 
+/* A loss that is no number is no better than any; best_step 0: none was finite so far. */
 static bool is_best(const at_session *s, const at_measure *m)
 {
     const at_progress *p = &s->t->progress;
     const at_valid_scores best = {p->best_bleu, p->best_chrf};
-    return p->validations == 0 || badness(s, mean_loss(m), m->score) < badness(s, p->best_loss, best);
+    return isfinite(mean_loss(m)) && (p->best_step == 0 || badness(s, mean_loss(m), m->score) < badness(s, p->best_loss, best));
 }
 
 static void remember_best(at_progress *p, const at_measure *m)
@@ -142,6 +143,12 @@ static at_status measure(at_session *s, at_measure *m, at_error *err)
                          : ATT_OK;
 }
 
+/* null where JSON has no word for it. */
+static json_t *number(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
 /* Adds the scores, where there are any, to an object that tells of a validation. */
 static void add_scores(json_t *object, const at_measure *m)
 {
@@ -155,7 +162,7 @@ at_status at_session_describe(at_session *s, const at_measure *m, int64_t averag
     const at_progress *p = &s->t->progress;
     json_t *info = json_pack("{s:s, s:I, s:I, s:I}", "program", "attend train", "step", (json_int_t)p->step, "epoch",
                              (json_int_t)p->epoch, "seed", (json_int_t)s->t->options->seed);
-    if (m) json_object_set_new(info, "validation_loss", json_real(mean_loss(m)));
+    if (m) json_object_set_new(info, "validation_loss", number(mean_loss(m)));
     if (m) add_scores(info, m);
     if (averaged) json_object_set_new(info, "mean_of_models", json_integer(averaged));
     char *text = at_json_dump(info, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
@@ -177,9 +184,9 @@ static at_status log_validation(at_session *s, const at_measure *m, bool improve
                                              .chrf = m->score.chrf,
                                              .improved = improved,
                                              .averaged = averaged > 0});
-    json_t *line = json_pack("{s:s, s:I, s:I, s:f, s:f, s:f, s:b, s:f}", "event", averaged ? "average" : "validation",
-                             "step", (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "loss", loss, "nll", nll,
-                             "perplexity", exp(fmin(nll, 690)), "improved", improved, "seconds", at_session_seconds(s));
+    json_t *line = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:b, s:f}", "event", averaged ? "average" : "validation",
+                             "step", (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "loss", number(loss), "nll", number(nll),
+                             "perplexity", number(exp(nll)), "improved", improved, "seconds", at_session_seconds(s));
     add_scores(line, m);
     if (averaged) json_object_set_new(line, "models", json_integer(averaged));
     return at_train_log_add(s->t->log, line, err);
