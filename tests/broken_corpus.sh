@@ -90,7 +90,7 @@ row "two good lines"           "$two"                                           
 row "no newline at the end"    'printf "Haus" >s; printf "house\n" >t'               1 0 '' 0 "$(found no-line-end false 1 1)"
 row "one line"                 'echo Haus >s; echo house >t'                         1 0 '' 0 '"findings":[]'
 # ---- emptiness ----
-row "empty files"              ': >s; : >t'                                          - 1 "$none 0 lines" 1 "$none 0 lines"
+row "empty files"              ': >s; : >t'                                          - 1 "is empty; give text" 1 "$none 0 lines"
 row "empty source"             "$two; : >s"                                          - 1 "s ends after line 0, but t has more: 2 lines" 1 "$more"
 row "all lines empty"          'printf "\n\n\n" >s; printf "\n\n\n" >t'              - 1 "$none 3 lines: 3 empty (first: line 1)" 1 "$(found empty true 3 1,2,3)"
 row "an empty source line"     "$(add '' x)"                                         2 0 '1 of 3 lines left out: 1 empty (first: line 3)' 0 "$(found empty-source true 1 3)"
@@ -105,7 +105,7 @@ row "CR alone on both sides"   'printf "Das Haus\rDer Hund\r" >s; printf "the ho
 row "CR alone on one side"     "$two; printf 'Das Haus\\rDer Hund\\r' >s"            - 1 "$more" 1 "s ends after line 1"
 row "BOM on one side"          'printf "\357\273\277Haus\n" >s; echo house >t'       1 0 '' 0 "$(found byte-order-mark false 1 1)"
 row "BOM on both sides"        'printf "\357\273\277Haus\n" >s; printf "\357\273\277house\n" >t' 1 0 '' 0 "$(found byte-order-mark false 1 1)"
-row "a BOM and nothing"        'printf "\357\273\277" >s; : >t'                      - 1 "$none 0 lines" 1 "$none 0 lines"
+row "a BOM and nothing"        'printf "\357\273\277" >s; : >t'                      - 1 "is empty; give text" 1 "$none 0 lines"
 row "U+2028 in a line"         "$(add 'a\342\200\250b' 'c d')"                       3 0 '' 0 "$(found line-separator false 1 3)"
 row "trailing lines"           "$two; printf '\\n\\n' >>t"                           - 1 "s ends after line 2, but t has more: 4 lines" 1 "$more"
 row "one line too many"        "$two; echo x >>s"                                    - 1 "t ends after line 2, but s has more: 3 lines" 1 "$more"

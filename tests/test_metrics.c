@@ -91,7 +91,7 @@ static void test_invalid_utf8_is_scored(void **state)
     for (int tokenize = ATT_TOKENIZE_13A; tokenize <= ATT_TOKENIZE_NONE; tokenize++) {
         at_bleu bleu;
         double chrf;
-        assert_int_equal(at_bleu_corpus(&hypothesis, &same, 1, tokenize, true, &bleu, NULL), ATT_OK);
+        assert_int_equal(at_bleu_corpus(&hypothesis, &same, 1, (at_bleu_tokenize)tokenize, true, &bleu, NULL), ATT_OK);
         assert_int_equal(at_chrf_corpus(&hypothesis, &same, 1, true, &chrf, NULL), ATT_OK);
         assert_near(bleu.score, 100.0, 1e-9);
         assert_near(chrf, 100.0, 1e-9);

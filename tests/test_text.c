@@ -198,7 +198,7 @@ static void test_train_lowers_size(void **state)
     static const char *const texts[] = {"a", "a\na\n", "hello hello world", "the same line\nthe same line\n"};
     for (int model = ATT_SUBWORD_UNIGRAM; model <= ATT_SUBWORD_BPE; model++) {
         for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-            const int size = trained_size(model, texts[i], strlen(texts[i]), 5000);
+            const int size = trained_size((at_subword)model, texts[i], strlen(texts[i]), 5000);
             assert_in_range(size, 5, 60);
         }
         at_buf word = {0};
@@ -206,7 +206,7 @@ static void test_train_lowers_size(void **state)
             const char letter = (char)('a' + at_rng_below(3, (uint64_t)i, 20));
             assert_int_equal(at_buf_add(&word, &letter, 1, NULL), ATT_OK);
         }
-        assert_in_range(trained_size(model, word.data, word.len, 200), 100, 200);
+        assert_in_range(trained_size((at_subword)model, word.data, word.len, 200), 100, 200);
         at_buf_free(&word);
     }
 }

@@ -110,10 +110,10 @@ at_tensor *at_cached_attention_run(at_ctx *ctx, const at_attention_layer *layer,
     const int64_t inner = layer->heads * layer->head_width, last = step->capacity; /* rows of the cache are addressed by spans alone */
     at_tensor *qkv = at_linear_layer_run(ctx, &layer->qkv, x, ATT_ACT_NONE);
     step_rows rows;
-    if (at_ctx_check(ctx, NULL) != ATT_OK || !step_rows_of(ctx, step, &rows)) return qkv;
+    if (at_ctx_check(ctx, NULL) != ATT_OK || !step_rows_of(ctx, step, &rows))
+        return at_tensor_new(ctx, step->n, at_tensor_width(x));
     ctx->be->copy_rows(ctx->be, cache, 2 * inner, rows.to, qkv->data + inner, 3 * inner, NULL, step->n, 2 * inner);
     at_tensor *kv = at_tensor_wrap(ctx, cache, last, 2 * inner);
-    if (kv == NULL) return qkv;
     const at_attention_spec spec = spec_of(layer, step->n, (at_spans){rows.query, rows.query + 1}, (at_spans){rows.begin, rows.end}, NULL);
     return at_linear_layer_run(ctx, &layer->out, at_attention(ctx, qkv, 0, kv, 0, inner, &spec), ATT_ACT_NONE);
 }
