@@ -65,8 +65,7 @@ at_bundle reference_model_import(const reference_model *s, const char *folder, b
     at_bundle bundle;
     must(at_import(&stored, folder, &err), &err);
     must(at_bundle_make(&bundle, &stored, folder, s->be, training, &err), &err);
-    if (training)
-        must(at_params_keep(&bundle.model->params, ATT_STATE_MOMENT1 | ATT_STATE_MOMENT2, &err), &err);
+    if (training) must(at_params_keep(&bundle.model->params, ATT_STATE_MOMENT1 | ATT_STATE_MOMENT2, &err), &err);
     at_stored_model_close(&stored);
     return bundle;
 }

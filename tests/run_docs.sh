@@ -24,14 +24,13 @@ TAB=$(printf '\t')
 ATTEND_DATA=${ATTEND_DATA:-$root/../shared/data}
 PATH=$work/installed/bin:$PATH
 LD_LIBRARY_PATH=$work/installed/lib:$work/installed/lib64
-PKG_CONFIG_PATH=$work
-export ATTEND_DATA PATH LD_LIBRARY_PATH PKG_CONFIG_PATH
+export ATTEND_DATA PATH LD_LIBRARY_PATH
 unset ATTEND_ISA
 
 # attend as a user has it after installation.
 install_attend() {
     cmake --install "$build" --prefix "$work/installed" &&
-        sed "s|^prefix=.*|prefix=$work/installed|" "$work/installed"/lib*/pkgconfig/attend.pc >"$work/attend.pc"
+        PKG_CONFIG_PATH=$(dirname "$(find "$work/installed" -name attend.pc)") && export PKG_CONFIG_PATH
 }
 
 # The folder that every document starts from.

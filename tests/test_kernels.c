@@ -601,8 +601,10 @@ static void tiles_are_exact_chains(void **state)
             for (int run = 0; run < 8 * 7; run++) {
                 const int64_t k = depths[run / 8], panels = 1 + run % 2, stride = k * ATT_PANEL + 32;
                 const bool accumulate = run / 2 % 2, transposed = run / 4 % 2, fused = is_fused(&tables[t]);
-                const int64_t lda = transposed ? 19 : run % 3 ? ATT_TILE_STRIDE : 257, ldb = run % 5 ? ATT_PANEL : 33,
-                              panel_stride = run % 5 ? stride : ATT_PANEL;
+                const int64_t lda = transposed ? 19
+                                    : run % 3  ? ATT_TILE_STRIDE
+                                               : 257,
+                              ldb = run % 5 ? ATT_PANEL : 33, panel_stride = run % 5 ? stride : ATT_PANEL;
                 const at_tile tile = {rows, panels, k, a, lda, b, ldb, panel_stride, c, LDC, accumulate};
                 memcpy(c, given, sizeof c);
                 if (transposed)
@@ -613,8 +615,9 @@ static void tiles_are_exact_chains(void **state)
                     for (int64_t j = 0; j < LDC; j++) {
                         float want = given[i * LDC + j];
                         if (i < rows && j < panels * ATT_PANEL)
-                            want = chain(fused, accumulate ? want : 0, transposed ? a + i : a + i * lda,
-                                         transposed ? lda : 1, b + j / ATT_PANEL * panel_stride + j % ATT_PANEL, ldb, k);
+                            want =
+                                chain(fused, accumulate ? want : 0, transposed ? a + i : a + i * lda,
+                                      transposed ? lda : 1, b + j / ATT_PANEL * panel_stride + j % ATT_PANEL, ldb, k);
                         assert_true(c[i * LDC + j] == want);
                     }
             }

@@ -15,11 +15,11 @@
 #include "api/translator.h"
 #include "base/file.h"
 #include "base/rng.h"
+#include "base/utf8.h"
 #include "infer/look.h"
 #include "infer/search.h"
 #include "model/transformer.h"
 #include "plot/attention_page.h"
-#include "base/utf8.h"
 
 static void must(at_status status, const at_error *err)
 {

@@ -56,24 +56,23 @@ static void svg_places_points(void **state)
     free(html);
 }
 
-static const char ascii_panel[] =
-    "loss, nats a token\n"
-    "      5 |                    a\n"
-    "        |\n"
-    "        |\n"
-    "      4 |                    ..\n"
-    "        |                      ...\n"
-    "        |                         ...\n"
-    "        |                            ..\n"
-    "      3 |                              ...\n"
-    "        |                                 ...\n"
-    "        |                                    ...\n"
-    "      2 |                                       ..\n"
-    "        |\n"
-    "        |\n"
-    "      1 |                                        a\n"
-    "        +-----------------------------------------\n"
-    "         0                  100              steps\n";
+static const char ascii_panel[] = "loss, nats a token\n"
+                                  "      5 |                    a\n"
+                                  "        |\n"
+                                  "        |\n"
+                                  "      4 |                    ..\n"
+                                  "        |                      ...\n"
+                                  "        |                         ...\n"
+                                  "        |                            ..\n"
+                                  "      3 |                              ...\n"
+                                  "        |                                 ...\n"
+                                  "        |                                    ...\n"
+                                  "      2 |                                       ..\n"
+                                  "        |\n"
+                                  "        |\n"
+                                  "      1 |                                        a\n"
+                                  "        +-----------------------------------------\n"
+                                  "         0                  100              steps\n";
 
 static void text_is_exact(void **state)
 {

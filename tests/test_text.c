@@ -3,8 +3,8 @@
 
 #include <zlib.h>
 
-#include "text/lowercase.h"
 #include "base/utf8.h"
+#include "text/lowercase.h"
 
 /* UTF-8 */
 

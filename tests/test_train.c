@@ -42,7 +42,11 @@ static int set_up(void **state)
         char source[256], target[256];
         const at_make_phrases_args args = {.source_path = in_folder(source, i ? "valid.zh" : "train.zh"),
                                            .target_path = in_folder(target, i ? "valid.en" : "train.en"),
-                                           .source = ATT_PHRASES_ZH, .target = ATT_PHRASES_EN, .split = split[i], .pairs = i ? 40 : 600, .seed = 5};
+                                           .source = ATT_PHRASES_ZH,
+                                           .target = ATT_PHRASES_EN,
+                                           .split = split[i],
+                                           .pairs = i ? 40 : 600,
+                                           .seed = 5};
         must(at_make_phrases(&args, &error), &error);
     }
     return 0;
@@ -65,10 +69,24 @@ static void set(at_training *t, const char *name, const char *value)
 /* A run small enough to take about a second. */
 static at_training *small_run(const char *run, const char *threads)
 {
-    static const char *const options[][2] = {
-        {"width", "32"}, {"ffn", "48"}, {"heads", "2"}, {"encoder-layers", "1"}, {"decoder-layers", "2"}, {"vocab-size", "500"},
-        {"shared-vocab", "no"}, {"batch-tokens", "256"}, {"accumulate", "2"}, {"steps", "40"}, {"validate-every", "10"}, {"warmup", "10"},
-        {"learning-rate", "0.003"}, {"dropout-attention", "0.1"}, {"dropout-ffn", "0.1"}, {"average", "3"}, {"keep", "1"}, {"save-minutes", "0.01"}};
+    static const char *const options[][2] = {{"width", "32"},
+                                             {"ffn", "48"},
+                                             {"heads", "2"},
+                                             {"encoder-layers", "1"},
+                                             {"decoder-layers", "2"},
+                                             {"vocab-size", "500"},
+                                             {"shared-vocab", "no"},
+                                             {"batch-tokens", "256"},
+                                             {"accumulate", "2"},
+                                             {"steps", "40"},
+                                             {"validate-every", "10"},
+                                             {"warmup", "10"},
+                                             {"learning-rate", "0.003"},
+                                             {"dropout-attention", "0.1"},
+                                             {"dropout-ffn", "0.1"},
+                                             {"average", "3"},
+                                             {"keep", "1"},
+                                             {"save-minutes", "0.01"}};
     char path[256];
     at_error error;
     at_training *t;
@@ -129,7 +147,8 @@ static void assert_same_file(const char *run_a, const char *run_b, const char *n
 
 static void assert_same_run(const char *a, const char *b)
 {
-    static const char *const files[] = {"last.safetensors", "best.safetensors", "average.safetensors", "model-0004.safetensors"};
+    static const char *const files[] = {"last.safetensors", "best.safetensors", "average.safetensors",
+                                        "model-0004.safetensors"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) assert_same_file(a, b, files[i]);
 }
 

@@ -86,20 +86,20 @@ typedef struct at_candidate { /* one of several translations of a line */
 } at_candidate;
 
 typedef struct at_translation {
-    char *text;      /* UTF-8, NUL-terminated; `len` bytes, which may hold NUL themselves */
+    char *text; /* UTF-8, NUL-terminated; `len` bytes, which may hold NUL themselves */
     size_t len;
-    double log_prob; /* sum over tokens, end token included, nats; 0 for an empty line */
-    double score;    /* log_prob after the penalties */
-    int64_t tokens;  /* pieces of the output, end token left out */
+    double log_prob;        /* sum over tokens, end token included, nats; 0 for an empty line */
+    double score;           /* log_prob after the penalties */
+    int64_t tokens;         /* pieces of the output, end token left out */
     int64_t source_tokens;  /* likewise of the line */
     int64_t unknown_tokens; /* of the line's, those outside the vocabulary */
-    bool truncated; /* the length limit cut it */
-    bool looped;    /* it repeats itself: 3 periods and 8 tokens of one n-gram (n 1 .. 8) or more in a row */
-    bool empty;     /* the line has no tokens */
-    bool mended;    /* the line was no valid UTF-8: bad bytes were read as U+FFFD */
-    bool unlooped;  /* the first output repeated itself oftener than the line does; this one is from a search without
+    bool truncated;         /* the length limit cut it */
+    bool looped;            /* it repeats itself: 3 periods and 8 tokens of one n-gram (n 1 .. 8) or more in a row */
+    bool empty;             /* the line has no tokens */
+    bool mended;            /* the line was no valid UTF-8: bad bytes were read as U+FFFD */
+    bool unlooped;     /* the first output repeated itself oftener than the line does; this one is from a search without
                        repeated trigrams */
-    bool extended;  /* the limit cut the first output; this one is from a search with twice the limit */
+    bool extended;     /* the limit cut the first output; this one is from a search with twice the limit */
     int64_t sentences; /* with paragraphs: how many the line has; flags are those of any, scores are sums */
     at_candidate *n_best; /* best first, the translation itself too; samples in the order of drawing; NULL for an empty
                              line and with paragraphs */
@@ -112,8 +112,8 @@ typedef at_status at_translated_fn(void *arg, int64_t index, const at_translatio
 
 /* args NULL: the defaults. ATT_INPUT: a line is longer than the positions of a model that learned them, or a prefix leaves no
  * room. ATT_OPTION: an argument out of range. each may be NULL. */
-at_status at_translate(at_translator *translator, const at_line *lines, int64_t count, const at_translate_args *args, at_translated_fn *each,
-                       void *arg, at_error *err);
+at_status at_translate(at_translator *translator, const at_line *lines, int64_t count, const at_translate_args *args,
+                       at_translated_fn *each, void *arg, at_error *err);
 
 /* ---- scoring given pairs ---- */
 
@@ -127,12 +127,12 @@ typedef struct at_score_args {
 at_score_args at_score_defaults(void);
 
 typedef struct at_scored {
-    double log_prob;           /* of the target given the source: sum over pieces, nats */
-    const at_piece *pieces;    /* of the target, end token last; valid during the call */
+    double log_prob;        /* of the target given the source: sum over pieces, nats */
+    const at_piece *pieces; /* of the target, end token last; valid during the call */
     int64_t piece_count;
-    int64_t source_tokens;     /* end token left out */
-    int64_t unknown_tokens;    /* of both, those outside the vocabulary */
-    bool mended;               /* one of the two was no valid UTF-8 */
+    int64_t source_tokens;  /* end token left out */
+    int64_t unknown_tokens; /* of both, those outside the vocabulary */
+    bool mended;            /* one of the two was no valid UTF-8 */
 } at_scored;
 
 typedef at_status at_scored_fn(void *arg, int64_t index, const at_scored *scored, at_error *err);
@@ -165,12 +165,15 @@ enum { ATT_IMPORT_CHECKS = 16 };
  * folder holds no answers; nothing is written when one isn't ok. ATT_INPUT when the model can't be expressed. */
 at_status at_import_model(const char *dir, const char *path, at_import_check *checks, int *count, at_error *err);
 
-typedef enum at_export_layout { ATT_EXPORT_HF /* Hugging Face's transformers; CTranslate2's converter reads it too */ } at_export_layout;
+typedef enum at_export_layout {
+    ATT_EXPORT_HF /* Hugging Face's transformers; CTranslate2's converter reads it too */
+} at_export_layout;
 
 /* Writes the model file `path` as the folder `dir`, whole or not at all: MarianMT's layout for a post-norm model, Pegasus's for a pre-norm
  * one; *program (static; may be NULL) receives that name. `force`: into a folder that holds files, of which those of the same name
  * are replaced. ATT_OPTION: the folder isn't empty. ATT_UNSUPPORTED: the layout can't express an option, which the message names. */
-at_status at_export_model(const char *path, at_export_layout layout, const char *dir, bool force, const char **program, at_error *err);
+at_status at_export_model(const char *path, at_export_layout layout, const char *dir, bool force, const char **program,
+                          at_error *err);
 
 #ifdef __cplusplus
 }

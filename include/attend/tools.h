@@ -204,10 +204,10 @@ at_status at_average(const char *const *models, int count, const char *path, at_
 /* ---- learning curves ---- */
 
 typedef enum at_plot_format {
-    ATT_PLOT_SVG,   /* a picture that needs nothing else */
-    ATT_PLOT_HTML,  /* the same in a web page */
-    ATT_PLOT_TEXT,  /* lines for a terminal, in braille */
-    ATT_PLOT_ASCII  /* the same in ASCII */
+    ATT_PLOT_SVG,  /* a picture that needs nothing else */
+    ATT_PLOT_HTML, /* the same in a web page */
+    ATT_PLOT_TEXT, /* lines for a terminal, in braille */
+    ATT_PLOT_ASCII /* the same in ASCII */
 } at_plot_format;
 
 typedef struct at_plot_curves_args {

@@ -59,19 +59,20 @@ typedef struct at_training_event {
     int64_t epoch;       /* epochs done */
     int64_t seed;        /* of this run */
     int64_t parameters, pairs, skipped;
-    double loss, nll;     /* nats a target token; loss is label-smoothed; negative when finished without validation */
-    double bleu, chrf;    /* percent, when validated or finished; negative: nothing was translated */
-    double rate, norm;    /* learning rate; norm of the gradient */
-    double tokens_per_s;  /* target tokens */
+    double loss, nll;    /* nats a target token; loss is label-smoothed; negative when finished without validation */
+    double bleu, chrf;   /* percent, when validated or finished; negative: nothing was translated */
+    double rate, norm;   /* learning rate; norm of the gradient */
+    double tokens_per_s; /* target tokens */
     double seconds, seconds_left;
-    bool continued; /* a checkpoint was found */
-    bool improved;  /* the best validation so far (option best-metric) */
-    bool averaged;  /* of the mean of the last models */
+    bool continued;   /* a checkpoint was found */
+    bool improved;    /* the best validation so far (option best-metric) */
+    bool averaged;    /* of the mean of the last models */
     const char *text; /* may be NULL; valid during the call */
 } at_training_event;
 
 typedef struct at_training_hooks {
-    void (*report)(void *user, const at_training_event *event); /* may be NULL; called on the thread that runs the training */
+    void (*report)(void *user,
+                   const at_training_event *event); /* may be NULL; called on the thread that runs the training */
     void *user;
     const volatile int *cancel; /* raised by the caller: a checkpoint is saved, ATT_CANCELLED returned; may be NULL */
 } at_training_hooks;
@@ -92,18 +93,20 @@ typedef struct at_training_seeds {
 /* The same recipe with the seeds seed, seed + 1 ... (count of them, at least 1), each in its own folder run/seed-<seed>, one after the
  * other; a run that is finished is only counted. Options and hooks as for at_training_run; events carry the seed. ATT_CANCELLED and failures leave all folders such
  * that the same call continues. The options seed and run are as before afterwards. */
-at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks, at_training_seeds *seeds, at_error *err);
+at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks,
+                                at_training_seeds *seeds, at_error *err);
 
 /* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Reads all text and, when none is
  * given, trains the tokenizer, but keeps nothing. Of hooks (may be NULL), ATT_TRAINING_NOTED is reported. */
 typedef struct at_training_plan {
     int64_t pairs, skipped; /* sentence pairs kept and left out */
     int64_t source_vocab, target_vocab, parameters;
-    int64_t batches;        /* an epoch */
-    double flop_per_step;   /* of products and attention */
-    int64_t peak_bytes;     /* weights, gradients, moments and the largest batch's activations */
+    int64_t batches;      /* an epoch */
+    double flop_per_step; /* of products and attention */
+    int64_t peak_bytes;   /* weights, gradients, moments and the largest batch's activations */
 } at_training_plan;
-at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan, at_error *err);
+at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan,
+                              at_error *err);
 
 /* ---- speed ---- */
 

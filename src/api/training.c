@@ -57,11 +57,13 @@ at_status at_training_set(at_training *training, const char *name, const char *v
     for (int table = 0; table < 2; table++) {
         void *object;
         const char *title;
-        const at_option *rows = at_training_options(training, table, &object, &title), *row = at_option_find(rows, name);
+        const at_option *rows = at_training_options(training, table, &object, &title),
+                        *row = at_option_find(rows, name);
         if (row) return at_option_set(row, object, value, name, err);
         if (nearest == NULL && (row = at_option_nearest(rows, name)) != NULL) nearest = row->name;
     }
-    return at_fail(err, ATT_OPTION, "unknown option \"%s\"%s%s", name, nearest ? "; did you mean " : "", nearest ? nearest : "");
+    return at_fail(err, ATT_OPTION, "unknown option \"%s\"%s%s", name, nearest ? "; did you mean " : "",
+                   nearest ? nearest : "");
 }
 
 const char *at_preset_name(int index)
@@ -74,7 +76,7 @@ const char *at_preset_name(int index)
 bool at_preset_setting(const char *preset, int index, const char **name, const char **value)
 {
     const at_preset_value *values = at_preset_find(preset);
-    if (values == NULL) return false;
+    if (values == NULL || index < 0) return false;
     for (int i = 0; i <= index; i++)
         if (values[i].name == NULL) return false;
     *name = values[index].name;
@@ -85,8 +87,10 @@ bool at_preset_setting(const char *preset, int index, const char **name, const c
 at_status at_training_preset(at_training *training, const char *preset, at_error *err)
 {
     const char *name, *value;
-    if (at_preset_find(preset) == NULL) return at_fail(err, ATT_OPTION, "there is no preset \"%s\"; choose tiny, small, base or big", preset);
-    for (int i = 0; at_preset_setting(preset, i, &name, &value); i++) ATT_TRY(at_training_set(training, name, value, err));
+    if (at_preset_find(preset) == NULL)
+        return at_fail(err, ATT_OPTION, "there is no preset \"%s\"; choose tiny, small, base or big", preset);
+    for (int i = 0; at_preset_setting(preset, i, &name, &value); i++)
+        ATT_TRY(at_training_set(training, name, value, err));
     return ATT_OK;
 }
 
@@ -140,7 +144,8 @@ static at_status run_plan(const at_run_spec *spec, void *arg, at_error *err)
     return at_run_plan(spec, args->hooks, args->plan, err);
 }
 
-at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan, at_error *err)
+at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan,
+                              at_error *err)
 {
     plan_args args = {hooks, plan};
     return with_spec(training, run_plan, &args, err);

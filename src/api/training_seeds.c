@@ -46,7 +46,8 @@ static void watch(void *user, const at_training_event *event)
 }
 
 /* With the run folder and seed of one run in the options. */
-static at_status run_seed(at_training *training, const char *folder, int64_t seed, const at_training_hooks *hooks, at_error *err)
+static at_status run_seed(at_training *training, const char *folder, int64_t seed, const at_training_hooks *hooks,
+                          at_error *err)
 {
     at_train_options *o = at_training_run_options(training);
     const size_t room = strlen(folder) + 32;
@@ -59,7 +60,8 @@ static at_status run_seed(at_training *training, const char *folder, int64_t see
     return status;
 }
 
-at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks, at_training_seeds *seeds, at_error *err)
+at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks,
+                                at_training_seeds *seeds, at_error *err)
 {
     at_train_options *o = at_training_run_options(training);
     char *const folder = o->run;

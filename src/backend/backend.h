@@ -21,11 +21,11 @@ typedef struct at_backend at_backend;
 
 /* A weight as products read it: plain (K,N) row-major, and layouts derived from it (see pack). */
 typedef struct at_weight {
-    const float *plain;   /* (K,N) row-major, or (N,K) when transposed */
-    const float *packed;  /* panels for x W, from pack; NULL when absent */
+    const float *plain;    /* (K,N) row-major, or (N,K) when transposed */
+    const float *packed;   /* panels for x W, from pack; NULL when absent */
     const float *packed_t; /* panels for y W^T, from pack; NULL when absent */
-    int64_t k, n;         /* logical shape: W is (K,N) */
-    bool transposed;      /* plain holds W^T: a tied output table is the embedding (V,D) read as (D,V) */
+    int64_t k, n;          /* logical shape: W is (K,N) */
+    bool transposed;       /* plain holds W^T: a tied output table is the embedding (V,D) read as (D,V) */
 } at_weight;
 
 /* Rows of each sequence: begin[b] .. end[b]. For a packed batch begin = offset, end = offset + 1. */
@@ -82,24 +82,30 @@ struct at_backend {
     void (*pack)(at_backend *be, float *packed, const at_weight *w, bool transposed);
 
     /* y = act(x W + b)   x (M,K)  y (M,N)  b (N) or NULL;  keep (M,N) or NULL receives x W + b. Needs w.packed. */
-    void (*linear_fwd)(at_backend *be, float *y, float *keep, const float *x, const at_weight *w, const float *b, int64_t m, at_act act);
+    void (*linear_fwd)(at_backend *be, float *y, float *keep, const float *x, const at_weight *w, const float *b,
+                       int64_t m, at_act act);
     /* dy becomes dz = dy * act'(kept) in place; then dx = dz W^T (needs w.packed_t), dW = x^T dz in plain's layout, db = column sums. */
-    void (*linear_bwd)(at_backend *be, float *dx, float beta_x, float *dw, float beta_w, float *db, float beta_b, float *dy,
-                       const float *kept, const float *x, const at_weight *w, int64_t m, at_act act);
+    void (*linear_bwd)(at_backend *be, float *dx, float beta_x, float *dw, float beta_w, float *db, float beta_b,
+                       float *dy, const float *kept, const float *x, const at_weight *w, int64_t m, at_act act);
 
     /* lse (N,H) receives max + log of the sum of exponentials of each row, for the backward. NULL in inference. */
-    void (*attention_fwd)(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v, const at_attention_args *args);
+    void (*attention_fwd)(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v,
+                          const at_attention_args *args);
     /* dq, dk, dv have the strides of q, k, v; each is written whole (beta) where not NULL. */
-    void (*attention_bwd)(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv, const float *d_o, const float *o,
-                          const float *lse, const float *q, const float *k, const float *v, const at_attention_args *args);
+    void (*attention_bwd)(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv,
+                          const float *d_o, const float *o, const float *lse, const float *q, const float *k,
+                          const float *v, const at_attention_args *args);
 
     /* Layer normalisation over D (Ba et al. 2016); stat (N,2) receives mean and 1/deviation. */
-    void (*layer_norm_fwd)(at_backend *be, float *y, float *stat, const float *x, const float *gamma, const float *beta, int64_t n, int64_t d, float eps);
-    void (*layer_norm_bwd)(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta, float beta_beta,
-                           const float *dy, const float *x, const float *stat, const float *gamma, int64_t n, int64_t d);
+    void (*layer_norm_fwd)(at_backend *be, float *y, float *stat, const float *x, const float *gamma, const float *beta,
+                           int64_t n, int64_t d, float eps);
+    void (*layer_norm_bwd)(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta,
+                           float beta_beta, const float *dy, const float *x, const float *stat, const float *gamma,
+                           int64_t n, int64_t d);
 
     /* y = residual + dropout(x) over n floats; residual may be NULL. The mask is a function of (key, index). */
-    void (*dropout_fwd)(at_backend *be, float *y, const float *residual, const float *x, int64_t n, float rate, uint64_t key);
+    void (*dropout_fwd)(at_backend *be, float *y, const float *residual, const float *x, int64_t n, float rate,
+                        uint64_t key);
     void (*dropout_bwd)(at_backend *be, float *dx, float beta, const float *dy, int64_t n, float rate, uint64_t key);
 
     /* y (N,F) = swish(x[:, :F]) * x[:, F:]   x (N,2F) */
@@ -107,16 +113,18 @@ struct at_backend {
     void (*swiglu_bwd)(at_backend *be, float *dx, float beta, const float *dy, const float *x, int64_t n, int64_t f);
 
     /* y (N,D): y[i] = scale * table[ids[i]] + positions[position_of[i]]; positions (P,D) or NULL. */
-    void (*embed_fwd)(at_backend *be, float *y, const float *table, const int32_t *ids, float scale, const float *positions,
-                      const int32_t *position_of, int64_t n, int64_t d);
+    void (*embed_fwd)(at_backend *be, float *y, const float *table, const int32_t *ids, float scale,
+                      const float *positions, const int32_t *position_of, int64_t n, int64_t d);
     /* dtable[row[i]] (+)= scale * dy[i] in ascending order of i; with beta 0 the whole (V,D) table is assigned. */
-    void (*embed_bwd)(at_backend *be, float *dtable, float beta, const float *dy, const int32_t *rows, float scale, int64_t n, int64_t d, int64_t v);
+    void (*embed_bwd)(at_backend *be, float *dtable, float beta, const float *dy, const int32_t *rows, float scale,
+                      int64_t n, int64_t d, int64_t v);
 
     /* Loss over a vocabulary without storing logits: logits = x W + b in blocks of rows, label-smoothed cross-entropy (smoothing
      * over the whole vocabulary). loss and nll (host, N doubles each; nll may be NULL) are per row, not scaled. Where dx and dw are
      * not NULL they are assigned the gradients of grad_scale * sum(loss): dx (N,D), dW in plain's layout, db. */
-    void (*linear_cross_entropy)(at_backend *be, double *loss, double *nll, float *dx, float *dw, float *db, const float *x, const at_weight *w,
-                                 const float *b, const int32_t *targets, int64_t n, float smoothing, float grad_scale);
+    void (*linear_cross_entropy)(at_backend *be, double *loss, double *nll, float *dx, float *dw, float *db,
+                                 const float *x, const at_weight *w, const float *b, const int32_t *targets, int64_t n,
+                                 float smoothing, float grad_scale);
 
     /* y = a x + beta y */
     void (*axpy)(at_backend *be, float *y, float beta, const float *x, float a, int64_t n);
@@ -126,8 +134,8 @@ struct at_backend {
                      const at_optimize_args *args);
     double (*sum_squares)(at_backend *be, const float *x, int64_t n);
     /* to[to_row[i]] = from[from_row[i]] for n rows of d floats, row strides ld_to and ld_from; a NULL index means i. */
-    void (*copy_rows)(at_backend *be, float *to, int64_t ld_to, const int32_t *to_row, const float *from, int64_t ld_from,
-                      const int32_t *from_row, int64_t n, int64_t d);
+    void (*copy_rows)(at_backend *be, float *to, int64_t ld_to, const int32_t *to_row, const float *from,
+                      int64_t ld_from, const int32_t *from_row, int64_t n, int64_t d);
     /* In place, each of n rows of v floats. */
     void (*log_softmax)(at_backend *be, float *x, int64_t n, int64_t v);
     /* The k best (k <= v) of each of n rows of v logits under softmax, best first, equal ones by ascending id: ids and log_probs
@@ -136,7 +144,7 @@ struct at_backend {
     void (*top_k)(at_backend *be, int32_t *ids, float *log_probs, float *logits, int64_t n, int64_t v, int64_t k);
 };
 
-/* Instruction sets: those that this build has and this processor runs, best first (returns their number, at most max), and the
+/* Instruction sets: those that this build has and this processor runs, best last (returns their number, at most max), and the
  * one that a backend made with isa NULL would use. ATT_UNSUPPORTED when ATTEND_ISA names none of them. */
 int at_cpu_isa_list(const char **names, int max);
 at_status at_cpu_isa_default(const char **name, at_error *err);

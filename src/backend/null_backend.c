@@ -79,14 +79,15 @@ static double product(int64_t m, int64_t n, int64_t k)
     return 2.0 * (double)m * (double)n * (double)k;
 }
 
-static void null_linear_fwd(at_backend *be, float *y, float *keep, const float *x, const at_weight *w, const float *b, int64_t m, at_act act)
+static void null_linear_fwd(at_backend *be, float *y, float *keep, const float *x, const at_weight *w, const float *b,
+                            int64_t m, at_act act)
 {
     (void)y, (void)keep, (void)x, (void)b, (void)act;
     count_flop(be, product(m, w->n, w->k));
 }
 
-static void null_linear_bwd(at_backend *be, float *dx, float beta_x, float *dw, float beta_w, float *db, float beta_b, float *dy,
-                            const float *kept, const float *x, const at_weight *w, int64_t m, at_act act)
+static void null_linear_bwd(at_backend *be, float *dx, float beta_x, float *dw, float beta_w, float *db, float beta_b,
+                            float *dy, const float *kept, const float *x, const at_weight *w, int64_t m, at_act act)
 {
     (void)beta_x, (void)beta_w, (void)db, (void)beta_b, (void)dy, (void)kept, (void)x, (void)act;
     count_flop(be, (dx ? product(m, w->n, w->k) : 0) + (dw ? product(m, w->n, w->k) : 0));
@@ -103,38 +104,44 @@ static double attention_flop(const at_attention_args *a)
     return 2.0 * pairs * (double)(a->heads * a->head_width);
 }
 
-static void null_attention_fwd(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v, const at_attention_args *args)
+static void null_attention_fwd(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v,
+                               const at_attention_args *args)
 {
     (void)o, (void)lse, (void)q, (void)k, (void)v;
     count_flop(be, 2 * attention_flop(args));
 }
 
-static void null_attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv, const float *d_o, const float *o,
-                               const float *lse, const float *q, const float *k, const float *v, const at_attention_args *args)
+static void null_attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv,
+                               const float *d_o, const float *o, const float *lse, const float *q, const float *k,
+                               const float *v, const at_attention_args *args)
 {
     (void)dq, (void)beta_q, (void)dk, (void)dv, (void)beta_kv, (void)d_o, (void)o, (void)lse, (void)q, (void)k, (void)v;
     count_flop(be, 5 * attention_flop(args));
 }
 
-static void null_layer_norm_fwd(at_backend *be, float *y, float *stat, const float *x, const float *gamma, const float *beta, int64_t n, int64_t d,
-                                float eps)
+static void null_layer_norm_fwd(at_backend *be, float *y, float *stat, const float *x, const float *gamma,
+                                const float *beta, int64_t n, int64_t d, float eps)
 {
     (void)be, (void)y, (void)stat, (void)x, (void)gamma, (void)beta, (void)n, (void)d, (void)eps;
 }
 
-static void null_layer_norm_bwd(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta, float beta_beta,
-                                const float *dy, const float *x, const float *stat, const float *gamma, int64_t n, int64_t d)
+static void null_layer_norm_bwd(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta,
+                                float beta_beta, const float *dy, const float *x, const float *stat, const float *gamma,
+                                int64_t n, int64_t d)
 {
-    (void)be, (void)dx, (void)beta_x, (void)dgamma, (void)beta_gamma, (void)dbeta, (void)beta_beta, (void)dy, (void)x, (void)stat;
+    (void)be, (void)dx, (void)beta_x, (void)dgamma, (void)beta_gamma, (void)dbeta, (void)beta_beta, (void)dy, (void)x,
+        (void)stat;
     (void)gamma, (void)n, (void)d;
 }
 
-static void null_dropout_fwd(at_backend *be, float *y, const float *residual, const float *x, int64_t n, float rate, uint64_t key)
+static void null_dropout_fwd(at_backend *be, float *y, const float *residual, const float *x, int64_t n, float rate,
+                             uint64_t key)
 {
     (void)be, (void)y, (void)residual, (void)x, (void)n, (void)rate, (void)key;
 }
 
-static void null_dropout_bwd(at_backend *be, float *dx, float beta, const float *dy, int64_t n, float rate, uint64_t key)
+static void null_dropout_bwd(at_backend *be, float *dx, float beta, const float *dy, int64_t n, float rate,
+                             uint64_t key)
 {
     (void)be, (void)dx, (void)beta, (void)dy, (void)n, (void)rate, (void)key;
 }
@@ -144,25 +151,27 @@ static void null_swiglu_fwd(at_backend *be, float *y, const float *x, int64_t n,
     (void)be, (void)y, (void)x, (void)n, (void)f;
 }
 
-static void null_swiglu_bwd(at_backend *be, float *dx, float beta, const float *dy, const float *x, int64_t n, int64_t f)
+static void null_swiglu_bwd(at_backend *be, float *dx, float beta, const float *dy, const float *x, int64_t n,
+                            int64_t f)
 {
     (void)be, (void)dx, (void)beta, (void)dy, (void)x, (void)n, (void)f;
 }
 
-static void null_embed_fwd(at_backend *be, float *y, const float *table, const int32_t *ids, float scale, const float *positions,
-                           const int32_t *position_of, int64_t n, int64_t d)
+static void null_embed_fwd(at_backend *be, float *y, const float *table, const int32_t *ids, float scale,
+                           const float *positions, const int32_t *position_of, int64_t n, int64_t d)
 {
     (void)be, (void)y, (void)table, (void)ids, (void)scale, (void)positions, (void)position_of, (void)n, (void)d;
 }
 
-static void null_embed_bwd(at_backend *be, float *dtable, float beta, const float *dy, const int32_t *rows, float scale, int64_t n, int64_t d,
-                           int64_t v)
+static void null_embed_bwd(at_backend *be, float *dtable, float beta, const float *dy, const int32_t *rows, float scale,
+                           int64_t n, int64_t d, int64_t v)
 {
     (void)be, (void)dtable, (void)beta, (void)dy, (void)rows, (void)scale, (void)n, (void)d, (void)v;
 }
 
-static void null_linear_cross_entropy(at_backend *be, double *loss, double *nll, float *dx, float *dw, float *db, const float *x,
-                                      const at_weight *w, const float *b, const int32_t *targets, int64_t n, float smoothing, float grad_scale)
+static void null_linear_cross_entropy(at_backend *be, double *loss, double *nll, float *dx, float *dw, float *db,
+                                      const float *x, const at_weight *w, const float *b, const int32_t *targets,
+                                      int64_t n, float smoothing, float grad_scale)
 {
     (void)db, (void)x, (void)b, (void)targets, (void)smoothing, (void)grad_scale;
     for (int64_t i = 0; i < n; i++) loss[i] = 0;
@@ -187,8 +196,8 @@ static double null_sum_squares(at_backend *be, const float *x, int64_t n)
     return 0;
 }
 
-static void null_copy_rows(at_backend *be, float *to, int64_t ld_to, const int32_t *to_row, const float *from, int64_t ld_from,
-                           const int32_t *from_row, int64_t n, int64_t d)
+static void null_copy_rows(at_backend *be, float *to, int64_t ld_to, const int32_t *to_row, const float *from,
+                           int64_t ld_from, const int32_t *from_row, int64_t n, int64_t d)
 {
     (void)be, (void)to, (void)ld_to, (void)to_row, (void)from, (void)ld_from, (void)from_row, (void)n, (void)d;
 }

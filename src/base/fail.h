@@ -19,10 +19,10 @@ at_status at_fail(at_error *err, at_status status, const char *format, ...) ATT_
 at_status at_fail_memory(at_error *err, size_t bytes);
 
 /* Returns from the calling function when expr is not ATT_OK. */
-#define ATT_TRY(expr)                                                                              \
-    do {                                                                                           \
-        const at_status att_try_status = (expr);                                                   \
-        if (att_try_status != ATT_OK) return att_try_status;                                       \
+#define ATT_TRY(expr)                                        \
+    do {                                                     \
+        const at_status att_try_status = (expr);             \
+        if (att_try_status != ATT_OK) return att_try_status; \
     } while (0)
 
 #endif

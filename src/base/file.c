@@ -116,6 +116,7 @@ static at_status open_file(const char *path, int *fd, struct stat *info, at_erro
 {
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0) return at_fail_io(err, path, "can't open");
+    *info = (struct stat){0};
     const bool known = fstat(*fd, info) == 0;
     const bool device = known && S_ISCHR(info->st_mode) && !isatty(*fd);
     if (known && !device && !S_ISDIR(info->st_mode)) return ATT_OK;

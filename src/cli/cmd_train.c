@@ -97,8 +97,8 @@ static void print_event_json(at_output *output, const at_training_event *e)
     static const char *const names[] = {"started", "step",  "logged",   "skipped", "validated",
                                         "shown",   "saved", "finished", "noted"};
     json_t *object = json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:f}", "event", names[e->kind], "step",
-                               (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", at_json_number(e->loss), "nll", at_json_number(e->nll),
-                               "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
+                               (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", at_json_number(e->loss),
+                               "nll", at_json_number(e->nll), "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
     json_object_set_new(object, "seed", json_integer((json_int_t)e->seed));
     const bool scored = (e->kind == ATT_TRAINING_VALIDATED || e->kind == ATT_TRAINING_FINISHED) && e->bleu >= 0;
     if (scored) json_object_set_new(object, "bleu", json_real(e->bleu));
@@ -207,7 +207,8 @@ static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
 static void print_spread(at_output *output, const char *name, const at_training_spread *s, int digits)
 {
     if (s->runs > 0)
-        at_print(output, "%-16s %.*f ± %.*f  (%" PRId64 " runs)\n", name, digits, s->mean, digits, s->deviation, s->runs);
+        at_print(output, "%-16s %.*f ± %.*f  (%" PRId64 " runs)\n", name, digits, s->mean, digits, s->deviation,
+                 s->runs);
 }
 
 static json_t *spread_json(const at_training_spread *s)

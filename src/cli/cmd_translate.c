@@ -272,7 +272,7 @@ static at_status print_translation(void *arg, int64_t index, const at_translatio
         print_n_best(p->output, p->line + index, t);
     else
         print_line(p->output, t);
-    at_flush(p->output);                   /* whoever typed the line waits for it */
+    at_flush(p->output);                    /* whoever typed the line waits for it */
     return at_output_check(p->output, err); /* when the reader has gone, the rest is no use */
 }
 

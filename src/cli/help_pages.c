@@ -243,12 +243,11 @@ static void begin_completion(at_output *output, const at_command *const *command
                      "    typed=${typed:+$typed }\n    COMPREPLY=()\n"
                      "    for name in");
     for (int i = 0; commands[i] != NULL; i++) at_print(output, " \"%s\"", commands[i]->name);
-    at_print(output,
-             " help; do\n"
-             "        if [[ \"$name \" == \"$typed\"* && \"$name \" != \"$typed\" ]]; then\n"
-             "            name=${name#\"$typed\"} name=${name%%%% *}\n"
-             "            [[ \"$words \" == *\" $name \"* ]] || words+=\" $name\"\n        fi\n    done\n"
-             "    case $typed in\n");
+    at_print(output, " help; do\n"
+                     "        if [[ \"$name \" == \"$typed\"* && \"$name \" != \"$typed\" ]]; then\n"
+                     "            name=${name#\"$typed\"} name=${name%%%% *}\n"
+                     "            [[ \"$words \" == *\" $name \"* ]] || words+=\" $name\"\n        fi\n    done\n"
+                     "    case $typed in\n");
 }
 
 /* "a|b) values='...' ;;" of the options that take one of some words. */

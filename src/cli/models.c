@@ -1,3 +1,4 @@
+/* The model files of a command. See models.h. */
 #include "cli/models.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Where a command writes its result. See output_path.h. */
 #include "cli/output_path.h"
 
 #include <stdlib.h>

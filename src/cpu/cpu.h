@@ -53,15 +53,15 @@ int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit);
 
 /* Products on one thread (cpu_gemm.c). Packed B: [ceil(N/16)][K][16].
  * C (M,N) (+)= A (M,K) B; scratch: ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 32 floats. */
-void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *packed_b, float *c,
-                int64_t ldc, bool accumulate, float *scratch);
+void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
+                const float *packed_b, float *c, int64_t ldc, bool accumulate, float *scratch);
 enum { ATT_GEMM_SCRATCH = ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 2 * ATT_PANEL };
 /* Panels of B from row-major (K,N), or from its transpose (N,K): panels first .. last. */
-void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb, bool transposed,
-                    int64_t first, int64_t last);
+void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
+                    bool transposed, int64_t first, int64_t last);
 /* C (M,N) (+)= A^T B over all threads. A (K,M), B (K,N) row-major. */
-void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b, int64_t ldb, float *c,
-                int64_t ldc, bool accumulate);
+void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b,
+                int64_t ldb, float *c, int64_t ldc, bool accumulate);
 
 /* Fill their parts of the backend struct. */
 void at_cpu_linear_init(at_backend *be);

@@ -86,21 +86,23 @@ static void pack_all(const unit *u, float *panels, const float *x, int64_t ld, i
 
 /* s (rows, LD) = x (rows, width) times columns from .. from + keys of the packed transpose. Whole panels are written: their
  * extra columns are products with zero. */
-static void scores(const unit *u, float *s, const float *x, int64_t ldx, int64_t rows, const float *panels, int64_t from, int64_t keys)
+static void scores(const unit *u, float *s, const float *x, int64_t ldx, int64_t rows, const float *panels,
+                   int64_t from, int64_t keys)
 {
-    at_gemm_nn(u->kernels, rows, at_round_up(keys, ATT_PANEL), u->width, x, ldx, panels + from * u->width, s, LD, false, u->gemm);
+    at_gemm_nn(u->kernels, rows, at_round_up(keys, ATT_PANEL), u->width, x, ldx, panels + from * u->width, s, LD, false,
+               u->gemm);
 }
 
 /* c (rows, padded) (+)= s (rows, LD) times rows from .. from + keys of panels of depth `depth`. */
-static void weigh(const unit *u, float *c, const float *s, int64_t rows, const float *panels, int64_t depth, int64_t from, int64_t keys,
-                  bool accumulate)
+static void weigh(const unit *u, float *c, const float *s, int64_t rows, const float *panels, int64_t depth,
+                  int64_t from, int64_t keys, bool accumulate)
 {
     const int64_t stride = depth * ATT_PANEL;
     for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < u->padded; j += 2 * ATT_PANEL)
-            u->kernels->gemm_tile(&(at_tile){at_min(ATT_TILE_ROWS, rows - i), at_min(2, (u->padded - j) / ATT_PANEL), keys, s + i * LD,
-                                             LD, panels + j * depth + from * ATT_PANEL, ATT_PANEL, stride, c + i * u->padded + j,
-                                             u->padded, accumulate});
+            u->kernels->gemm_tile(&(at_tile){at_min(ATT_TILE_ROWS, rows - i), at_min(2, (u->padded - j) / ATT_PANEL),
+                                             keys, s + i * LD, LD, panels + j * depth + from * ATT_PANEL, ATT_PANEL,
+                                             stride, c + i * u->padded + j, u->padded, accumulate});
 }
 
 /* c (keys, padded) += s^T (keys, rows) times panels of depth `rows`. */
@@ -108,8 +110,9 @@ static void weigh_transposed(const unit *u, float *c, const float *s, int64_t ro
 {
     for (int64_t i = 0; i < keys; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < u->padded; j += 2 * ATT_PANEL)
-            u->kernels->gemm_tile_t(&(at_tile){at_min(ATT_TILE_ROWS, keys - i), at_min(2, (u->padded - j) / ATT_PANEL), rows, s + i, LD,
-                                               panels + j * rows, ATT_PANEL, rows * ATT_PANEL, c + i * u->padded + j, u->padded, true});
+            u->kernels->gemm_tile_t(&(at_tile){at_min(ATT_TILE_ROWS, keys - i), at_min(2, (u->padded - j) / ATT_PANEL),
+                                               rows, s + i, LD, panels + j * rows, ATT_PANEL, rows * ATT_PANEL,
+                                               c + i * u->padded + j, u->padded, true});
 }
 
 /* Weight zero for the keys of a row that are not visible. */
@@ -119,20 +122,22 @@ static void hide_rest(float *row, int64_t n, int64_t keys)
     if (to > from) memset(row + from, 0, (size_t)(to - from) * sizeof(float));
 }
 
-static void softmax_rows(const unit *u, float *s, float *o, at_softmax_state *state, int64_t q0, int64_t rows, int64_t from, int64_t keys)
+static void softmax_rows(const unit *u, float *s, float *o, at_softmax_state *state, int64_t q0, int64_t rows,
+                         int64_t from, int64_t keys)
 {
     for (int64_t i = 0; i < rows; i++) {
         const int64_t n = visible_in(u, q0 + i, from);
         if (n > 0) {
-            const float shrink = u->kernels->softmax_tile(s + i * LD, n, u->args->scale, &state[i], &u->drop, mask_index(u, q0 + i, from));
+            const float shrink = u->kernels->softmax_tile(s + i * LD, n, u->args->scale, &state[i], &u->drop,
+                                                          mask_index(u, q0 + i, from));
             if (from > 0) u->kernels->scale(o + i * u->padded, shrink, u->padded);
         }
         hide_rest(s + i * LD, n, keys);
     }
 }
 
-static void forward_rows(const unit *u, float *o, float *lse, int64_t q0, int64_t rows, const float *kt, const float *v, float *s,
-                         float *acc)
+static void forward_rows(const unit *u, float *o, float *lse, int64_t q0, int64_t rows, const float *kt, const float *v,
+                         float *s, float *acc)
 {
     at_softmax_state state[QUERY_TILE];
     for (int64_t i = 0; i < rows; i++) state[i] = (at_softmax_state){-INFINITY, 0};
@@ -170,7 +175,8 @@ static void forward_chunk(void *arg, int64_t chunk, int thread)
     const at_attention_args *a = job->args;
     unit u = unit_of(job, chunk);
     const int64_t padded_keys = at_round_up(u.nk, ATT_PANEL);
-    float *kt = at_cpu_scratch(job->cpu, thread, padded_keys * u.width + u.padded * u.nk + QUERY_TILE * (LD + u.padded) + ATT_GEMM_SCRATCH);
+    float *kt = at_cpu_scratch(
+        job->cpu, thread, padded_keys * u.width + u.padded * u.nk + QUERY_TILE * (LD + u.padded) + ATT_GEMM_SCRATCH);
     if (kt == NULL) return;
     float *v = kt + padded_keys * u.width, *s = v + u.padded * u.nk, *acc = s + QUERY_TILE * LD;
     u.gemm = acc + QUERY_TILE * u.padded;
@@ -178,11 +184,14 @@ static void forward_chunk(void *arg, int64_t chunk, int thread)
     pack_all(&u, v, u.v, a->ldv, u.nk, false);
     float *o = job->o + u.first_query * a->ldo + u.head * u.width;
     float *lse = job->lse ? job->lse + u.first_query * a->heads + u.head : NULL;
-    for (int64_t q0 = 0; q0 < u.nq; q0 += QUERY_TILE) forward_rows(&u, o, lse, q0, at_min(QUERY_TILE, u.nq - q0), kt, v, s, acc);
-    if (a->weights) write_weights(&u, a->weights + a->weight_offset[chunk / a->heads] + u.head * u.nq * u.nk, lse, kt, s);
+    for (int64_t q0 = 0; q0 < u.nq; q0 += QUERY_TILE)
+        forward_rows(&u, o, lse, q0, at_min(QUERY_TILE, u.nq - q0), kt, v, s, acc);
+    if (a->weights)
+        write_weights(&u, a->weights + a->weight_offset[chunk / a->heads] + u.head * u.nq * u.nk, lse, kt, s);
 }
 
-static void attention_fwd(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v, const at_attention_args *args)
+static void attention_fwd(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v,
+                          const at_attention_args *args)
 {
     attention_job job = {.cpu = at_cpu_of(be), .args = args, .q = q, .k = k, .v = v, .o = o, .lse = lse};
     at_pool_run(job.cpu->pool, args->count * args->heads, forward_chunk, &job);
@@ -190,21 +199,23 @@ static void attention_fwd(at_backend *be, float *o, float *lse, const float *q, 
 
 /* Scratch of the backward of one unit. */
 typedef struct backward {
-    float *kt, *vt, *k;   /* packed K^T, V^T and K */
-    float *q, *d_o;       /* packed rows of the query tile */
-    float *p, *dp;        /* QUERY_TILE x LD each */
-    float *dq, *dk, *dv;  /* sums, width padded */
+    float *kt, *vt, *k;  /* packed K^T, V^T and K */
+    float *q, *d_o;      /* packed rows of the query tile */
+    float *p, *dp;       /* QUERY_TILE x LD each */
+    float *dq, *dk, *dv; /* sums, width padded */
 } backward;
 
 static int64_t backward_floats(const unit *u)
 {
     const int64_t padded_keys = at_round_up(u->nk, ATT_PANEL);
-    return 2 * padded_keys * u->width + 3 * u->padded * u->nk + 3 * u->padded * QUERY_TILE + 2 * QUERY_TILE * LD + ATT_GEMM_SCRATCH;
+    return 2 * padded_keys * u->width + 3 * u->padded * u->nk + 3 * u->padded * QUERY_TILE + 2 * QUERY_TILE * LD +
+           ATT_GEMM_SCRATCH;
 }
 
 static backward lay_out(unit *u, float *scratch)
 {
-    const int64_t transposed = at_round_up(u->nk, ATT_PANEL) * u->width, keys = u->padded * u->nk, queries = u->padded * QUERY_TILE;
+    const int64_t transposed = at_round_up(u->nk, ATT_PANEL) * u->width, keys = u->padded * u->nk,
+                  queries = u->padded * QUERY_TILE;
     backward w;
     w.p = scratch;
     w.dp = w.p + QUERY_TILE * LD;
@@ -280,8 +291,8 @@ static void backward_chunk(void *arg, int64_t chunk, int thread)
     const int64_t column = u.head * u.width, first_key = a->key.begin[chunk / a->heads];
     for (int64_t q0 = 0; q0 < u.nq; q0 += QUERY_TILE) {
         const int64_t row = u.first_query + q0;
-        const tile_rows t = {q0, at_min(QUERY_TILE, u.nq - q0), job->d_o + row * a->ldo + column, job->o_in + row * a->ldo + column,
-                             job->lse_in + row * a->heads + u.head};
+        const tile_rows t = {q0, at_min(QUERY_TILE, u.nq - q0), job->d_o + row * a->ldo + column,
+                             job->o_in + row * a->ldo + column, job->lse_in + row * a->heads + u.head};
         backward_rows(&u, &w, &t);
         if (job->dq) write_rows(&u, job->dq + row * a->ldq + column, a->ldq, w.dq, t.count, job->accumulate_q);
     }
@@ -289,11 +300,23 @@ static void backward_chunk(void *arg, int64_t chunk, int thread)
     if (job->dv) write_rows(&u, job->dv + first_key * a->ldv + column, a->ldv, w.dv, u.nk, job->accumulate_kv);
 }
 
-static void attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv, const float *d_o, const float *o,
-                          const float *lse, const float *q, const float *k, const float *v, const at_attention_args *args)
+static void attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv,
+                          const float *d_o, const float *o, const float *lse, const float *q, const float *k,
+                          const float *v, const at_attention_args *args)
 {
-    attention_job job = {.cpu = at_cpu_of(be), .args = args, .q = q, .k = k, .v = v, .d_o = d_o, .o_in = o, .lse_in = lse,
-                         .dq = dq, .dk = dk, .dv = dv, .accumulate_q = beta_q != 0, .accumulate_kv = beta_kv != 0};
+    attention_job job = {.cpu = at_cpu_of(be),
+                         .args = args,
+                         .q = q,
+                         .k = k,
+                         .v = v,
+                         .d_o = d_o,
+                         .o_in = o,
+                         .lse_in = lse,
+                         .dq = dq,
+                         .dk = dk,
+                         .dv = dv,
+                         .accumulate_q = beta_q != 0,
+                         .accumulate_kv = beta_kv != 0};
     at_pool_run(job.cpu->pool, args->count * args->heads, backward_chunk, &job);
 }
 

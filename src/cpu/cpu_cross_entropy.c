@@ -30,8 +30,10 @@ static void logits_chunk(void *arg, int64_t chunk, int thread)
     const int64_t j = chunk * COLUMN_CHUNK, columns = at_min(COLUMN_CHUNK, job->w->n - j), depth = job->w->k;
     float *scratch = at_cpu_scratch(job->cpu, thread, ATT_GEMM_SCRATCH);
     if (scratch == NULL) return;
-    at_gemm_nn(&job->cpu->k, job->rows, columns, depth, job->x, depth, job->w->packed + j * depth, job->logits + j, job->ld, false, scratch);
-    if (job->bias) job->cpu->k.bias_act(job->logits + j, job->ld, job->bias + j, NULL, job->rows, columns, ATT_ACT_NONE);
+    at_gemm_nn(&job->cpu->k, job->rows, columns, depth, job->x, depth, job->w->packed + j * depth, job->logits + j,
+               job->ld, false, scratch);
+    if (job->bias)
+        job->cpu->k.bias_act(job->logits + j, job->ld, job->bias + j, NULL, job->rows, columns, ATT_ACT_NONE);
 }
 
 static void row_chunk(void *arg, int64_t chunk, int thread)
@@ -50,8 +52,8 @@ static void dx_chunk(void *arg, int64_t chunk, int thread)
     const int64_t grain = at_cpu_grain(job->cpu, job->rows, ATT_TILE_ROWS), i = chunk * grain, d = job->w->k;
     float *scratch = at_cpu_scratch(job->cpu, thread, ATT_GEMM_SCRATCH);
     if (scratch == NULL) return;
-    at_gemm_nn(&job->cpu->k, at_min(grain, job->rows - i), d, job->w->n, job->logits + i * job->ld, job->ld, job->w->packed_t,
-               job->dx + i * d, d, false, scratch);
+    at_gemm_nn(&job->cpu->k, at_min(grain, job->rows - i), d, job->w->n, job->logits + i * job->ld, job->ld,
+               job->w->packed_t, job->dx + i * d, d, false, scratch);
 }
 
 static void db_chunk(void *arg, int64_t chunk, int thread)
@@ -59,7 +61,8 @@ static void db_chunk(void *arg, int64_t chunk, int thread)
     (void)thread;
     const loss_job *job = arg;
     const int64_t j = chunk * COLUMN_CHUNK;
-    job->cpu->k.column_sum(job->db + j, job->logits + j, job->ld, job->rows, at_min(COLUMN_CHUNK, job->w->n - j), !job->first);
+    job->cpu->k.column_sum(job->db + j, job->logits + j, job->ld, job->rows, at_min(COLUMN_CHUNK, job->w->n - j),
+                           !job->first);
 }
 
 static void block_gradients(loss_job *job)
@@ -74,17 +77,31 @@ static void block_gradients(loss_job *job)
     if (job->db) at_pool_run(cpu->pool, at_ceil_div(v, COLUMN_CHUNK), db_chunk, job);
 }
 
-static void linear_cross_entropy(at_backend *be, double *loss, double *nll, float *dx, float *dw, float *db, const float *x,
-                                 const at_weight *w, const float *b, const int32_t *targets, int64_t n, float smoothing,
-                                 float grad_scale)
+static void linear_cross_entropy(at_backend *be, double *loss, double *nll, float *dx, float *dw, float *db,
+                                 const float *x, const at_weight *w, const float *b, const int32_t *targets, int64_t n,
+                                 float smoothing, float grad_scale)
 {
     at_cpu *cpu = at_cpu_of(be);
     const int64_t ld = at_round_up(w->n, 2 * ATT_PANEL) + ATT_PANEL;
     float *logits = at_cpu_shared(cpu, ld * at_min(n, BLOCK_ROWS));
     if (logits == NULL) return;
     for (int64_t i = 0; i == 0 || i < n; i += BLOCK_ROWS) { /* once for no rows: dW and db are zero */
-        loss_job job = {cpu, w, b, x + i * w->k, dx ? dx + i * w->k : NULL, dw, db, logits, loss + i, nll ? nll + i : NULL, targets + i,
-                        at_min(BLOCK_ROWS, n - i), ld, smoothing, grad_scale, i == 0};
+        loss_job job = {cpu,
+                        w,
+                        b,
+                        x + i * w->k,
+                        dx ? dx + i * w->k : NULL,
+                        dw,
+                        db,
+                        logits,
+                        loss + i,
+                        nll ? nll + i : NULL,
+                        targets + i,
+                        at_min(BLOCK_ROWS, n - i),
+                        ld,
+                        smoothing,
+                        grad_scale,
+                        i == 0};
         at_pool_run(cpu->pool, at_ceil_div(w->n, COLUMN_CHUNK), logits_chunk, &job);
         at_pool_run(cpu->pool, at_ceil_div(job.rows, ROW_CHUNK), row_chunk, &job);
         if (dx) block_gradients(&job);

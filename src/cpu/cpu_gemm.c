@@ -50,15 +50,20 @@ static const float *tile_of_a(const float *a, int64_t *lda, int64_t rows, int64_
     return copy;
 }
 
-void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *packed_b, float *c,
-                int64_t ldc, bool accumulate, float *scratch)
+void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
+                const float *packed_b, float *c, int64_t ldc, bool accumulate, float *scratch)
 {
     float *edge = scratch + ATT_TILE_ROWS * ATT_TILE_STRIDE;
     for (int64_t j = 0; j < n; j += COLUMN_BLOCK)
         for (int64_t p = 0; p < depth; p += ATT_TILE_DEPTH)
             for (int64_t i = 0; i < m; i += ATT_TILE_ROWS) {
-                at_tile t = {.rows = at_min(ATT_TILE_ROWS, m - i), .k = at_min(ATT_TILE_DEPTH, depth - p), .lda = lda, .ldb = ATT_PANEL,
-                             .panel_stride = depth * ATT_PANEL, .ldc = ldc, .accumulate = accumulate || p > 0};
+                at_tile t = {.rows = at_min(ATT_TILE_ROWS, m - i),
+                             .k = at_min(ATT_TILE_DEPTH, depth - p),
+                             .lda = lda,
+                             .ldb = ATT_PANEL,
+                             .panel_stride = depth * ATT_PANEL,
+                             .ldc = ldc,
+                             .accumulate = accumulate || p > 0};
                 t.a = tile_of_a(a + i * lda + p, &t.lda, t.rows, t.k, scratch);
                 for (int64_t q = j; q < at_min(j + COLUMN_BLOCK, n); q += 2 * ATT_PANEL) {
                     t.b = packed_b + q * depth + p * ATT_PANEL;
@@ -76,8 +81,8 @@ static void pack_panel(float *panel, const float *b, int64_t depth, int64_t colu
     }
 }
 
-void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb, bool transposed,
-                    int64_t first, int64_t last)
+void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
+                    bool transposed, int64_t first, int64_t last)
 {
     for (int64_t j = first; j < last; j++) {
         const int64_t column = j * ATT_PANEL, columns = at_min(ATT_PANEL, n - column);
@@ -100,14 +105,21 @@ typedef struct tn_job {
     bool accumulate;
 } tn_job;
 
-static void tn_tiles(const tn_job *job, const float *strips, const float *panels, int64_t rows, int64_t columns, int64_t depth,
-                     float *c, bool accumulate, float *edge)
+static void tn_tiles(const tn_job *job, const float *strips, const float *panels, int64_t rows, int64_t columns,
+                     int64_t depth, float *c, bool accumulate, float *edge)
 {
     for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < columns; j += 2 * ATT_PANEL) {
-            const at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i), .k = depth, .a = strips + i * depth, .lda = ATT_TILE_ROWS,
-                               .b = panels + j * depth, .ldb = ATT_PANEL, .panel_stride = depth * ATT_PANEL,
-                               .c = c + i * job->ldc + j, .ldc = job->ldc, .accumulate = accumulate};
+            const at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i),
+                               .k = depth,
+                               .a = strips + i * depth,
+                               .lda = ATT_TILE_ROWS,
+                               .b = panels + j * depth,
+                               .ldb = ATT_PANEL,
+                               .panel_stride = depth * ATT_PANEL,
+                               .c = c + i * job->ldc + j,
+                               .ldc = job->ldc,
+                               .accumulate = accumulate};
             run_tile(job->cpu->k.gemm_tile_t, t, at_min(2 * ATT_PANEL, columns - j), edge);
         }
 }
@@ -117,14 +129,16 @@ static void tn_chunk(void *arg, int64_t chunk, int thread)
     const tn_job *job = arg;
     const int64_t i = chunk % job->row_chunks * job->rows, j = chunk / job->row_chunks * job->columns;
     const int64_t rows = at_min(job->rows, job->m - i), columns = at_min(job->columns, job->n - j);
-    const int64_t strip_floats = at_round_up(rows, ATT_TILE_ROWS) * TN_DEPTH + ATT_PANEL, panel_floats = at_round_up(columns, 2 * ATT_PANEL) * TN_DEPTH;
+    const int64_t strip_floats = at_round_up(rows, ATT_TILE_ROWS) * TN_DEPTH + ATT_PANEL,
+                  panel_floats = at_round_up(columns, 2 * ATT_PANEL) * TN_DEPTH;
     float *strips = at_cpu_scratch(job->cpu, thread, strip_floats + panel_floats + ATT_TILE_ROWS * 2 * ATT_PANEL);
     if (strips == NULL) return;
     float *panels = strips + strip_floats, *edge = panels + panel_floats;
     for (int64_t p = 0; p == 0 || p < job->depth; p += TN_DEPTH) { /* once for no rows: the product is zero */
         const int64_t depth = at_min(TN_DEPTH, job->depth - p);
         job->cpu->k.pack_strips(strips, job->a + p * job->lda + i, job->lda, depth, rows);
-        at_pack_panels(&job->cpu->k, panels, job->b + p * job->ldb + j, depth, columns, job->ldb, false, 0, at_ceil_div(columns, ATT_PANEL));
+        at_pack_panels(&job->cpu->k, panels, job->b + p * job->ldb + j, depth, columns, job->ldb, false, 0,
+                       at_ceil_div(columns, ATT_PANEL));
         tn_tiles(job, strips, panels, rows, columns, depth, job->c + i * job->ldc + j, p > 0 || job->accumulate, edge);
     }
 }
@@ -136,11 +150,23 @@ static int64_t even_part(int64_t n, int64_t most, int64_t unit)
 }
 
 /* Cuts C so that every thread has work: packing is repeated per rectangle, so few large ones are best. */
-void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b, int64_t ldb, float *c,
-                int64_t ldc, bool accumulate)
+void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b,
+                int64_t ldb, float *c, int64_t ldc, bool accumulate)
 {
-    tn_job job = {cpu, m, n, depth, lda, ldb, ldc, 0, even_part(m, TN_ROWS, ATT_TILE_ROWS), even_part(n, TN_COLUMNS, 2 * ATT_PANEL),
-                  a, b, c, accumulate};
+    tn_job job = {cpu,
+                  m,
+                  n,
+                  depth,
+                  lda,
+                  ldb,
+                  ldc,
+                  0,
+                  even_part(m, TN_ROWS, ATT_TILE_ROWS),
+                  even_part(n, TN_COLUMNS, 2 * ATT_PANEL),
+                  a,
+                  b,
+                  c,
+                  accumulate};
     while (at_ceil_div(m, job.rows) * at_ceil_div(n, job.columns) < cpu->threads) {
         if (job.columns > 2 * ATT_PANEL && 2 * job.columns >= job.rows)
             job.columns = at_round_up(job.columns / 2, 2 * ATT_PANEL);

@@ -25,7 +25,8 @@ static void pack_chunk(void *arg, int64_t chunk, int thread)
 static pack_job pack_job_of(at_backend *be, float *packed, const at_weight *w, bool for_transposed)
 {
     const int64_t depth = for_transposed ? w->n : w->k, n = for_transposed ? w->k : w->n;
-    const pack_job job = {at_cpu_of(be), packed, w, depth, n, w->transposed ? w->k : w->n, for_transposed != w->transposed};
+    const pack_job job = {
+        at_cpu_of(be), packed, w, depth, n, w->transposed ? w->k : w->n, for_transposed != w->transposed};
     return job;
 }
 
@@ -57,7 +58,8 @@ static void rows_chunk(void *arg, int64_t chunk, int thread)
     const int64_t i = chunk * job->grain, rows = at_min(job->grain, job->m - i);
     float *scratch = at_cpu_scratch(job->cpu, thread, ATT_GEMM_SCRATCH), *y = job->y + i * job->n;
     if (scratch == NULL) return;
-    at_gemm_nn(&job->cpu->k, rows, job->n, job->depth, job->x + i * job->depth, job->depth, job->packed, y, job->n, job->accumulate, scratch);
+    at_gemm_nn(&job->cpu->k, rows, job->n, job->depth, job->x + i * job->depth, job->depth, job->packed, y, job->n,
+               job->accumulate, scratch);
     if (job->bias || job->keep || job->act != ATT_ACT_NONE)
         job->cpu->k.bias_act(y, job->n, job->bias, job->keep ? job->keep + i * job->n : NULL, rows, job->n, job->act);
 }
@@ -68,7 +70,8 @@ static void run_rows(rows_job *job)
     at_pool_run(job->cpu->pool, at_ceil_div(job->m, job->grain), rows_chunk, job);
 }
 
-static void linear_fwd(at_backend *be, float *y, float *keep, const float *x, const at_weight *w, const float *b, int64_t m, at_act act)
+static void linear_fwd(at_backend *be, float *y, float *keep, const float *x, const at_weight *w, const float *b,
+                       int64_t m, at_act act)
 {
     rows_job job = {at_cpu_of(be), m, w->n, w->k, 0, x, w->packed, b, y, keep, act, false};
     run_rows(&job);
@@ -105,11 +108,12 @@ static void sum_chunk(void *arg, int64_t chunk, int thread)
     (void)thread;
     const sum_job *job = arg;
     const int64_t j = chunk * SUM_COLUMNS;
-    job->cpu->k.column_sum(job->sum + j, job->x + j, job->n, job->rows, at_min(SUM_COLUMNS, job->n - j), job->accumulate);
+    job->cpu->k.column_sum(job->sum + j, job->x + j, job->n, job->rows, at_min(SUM_COLUMNS, job->n - j),
+                           job->accumulate);
 }
 
-static void linear_bwd(at_backend *be, float *dx, float beta_x, float *dw, float beta_w, float *db, float beta_b, float *dy,
-                       const float *kept, const float *x, const at_weight *w, int64_t m, at_act act)
+static void linear_bwd(at_backend *be, float *dx, float beta_x, float *dw, float beta_w, float *db, float beta_b,
+                       float *dy, const float *kept, const float *x, const at_weight *w, int64_t m, at_act act)
 {
     at_cpu *cpu = at_cpu_of(be);
     if (act != ATT_ACT_NONE) {

@@ -22,11 +22,12 @@ static void norm_chunk(void *arg, int64_t chunk, int thread)
     const norm_job *job = arg;
     const int64_t last = at_min((chunk + 1) * NORM_ROWS, job->n);
     for (int64_t i = chunk * NORM_ROWS; i < last; i++)
-        job->cpu->k.layer_norm_fwd(job->y + i * job->d, job->stat + 2 * i, job->x + i * job->d, job->gamma, job->beta, job->d, job->eps);
+        job->cpu->k.layer_norm_fwd(job->y + i * job->d, job->stat + 2 * i, job->x + i * job->d, job->gamma, job->beta,
+                                   job->d, job->eps);
 }
 
-static void layer_norm_fwd(at_backend *be, float *y, float *stat, const float *x, const float *gamma, const float *beta, int64_t n,
-                           int64_t d, float eps)
+static void layer_norm_fwd(at_backend *be, float *y, float *stat, const float *x, const float *gamma, const float *beta,
+                           int64_t n, int64_t d, float eps)
 {
     norm_job job = {at_cpu_of(be), y, stat, x, gamma, beta, n, d, eps};
     at_pool_run(job.cpu->pool, at_ceil_div(n, NORM_ROWS), norm_chunk, &job);
@@ -48,13 +49,14 @@ static void norm_bwd_chunk(void *arg, int64_t chunk, int thread)
     float *dgamma = job->partial + chunk * 2 * d, *dbeta = dgamma + d;
     for (int64_t j = 0; j < 2 * d; j++) dgamma[j] = 0;
     for (int64_t i = chunk * NORM_ROWS; i < last; i++)
-        job->cpu->k.layer_norm_bwd(job->dx ? job->dx + i * d : NULL, dgamma, dbeta, job->dy + i * d, job->x + i * d, job->stat + 2 * i, job->gamma, d,
-                                   job->accumulate);
+        job->cpu->k.layer_norm_bwd(job->dx ? job->dx + i * d : NULL, dgamma, dbeta, job->dy + i * d, job->x + i * d,
+                                   job->stat + 2 * i, job->gamma, d, job->accumulate);
 }
 
 /* The partial sums of fixed chunks are added in chunk order, so the result doesn't depend on threads. */
-static void layer_norm_bwd(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta, float beta_beta,
-                           const float *dy, const float *x, const float *stat, const float *gamma, int64_t n, int64_t d)
+static void layer_norm_bwd(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta,
+                           float beta_beta, const float *dy, const float *x, const float *stat, const float *gamma,
+                           int64_t n, int64_t d)
 {
     at_cpu *cpu = at_cpu_of(be);
     const int64_t chunks = at_ceil_div(n, NORM_ROWS);
@@ -86,10 +88,12 @@ static void dropout_chunk(void *arg, int64_t chunk, int thread)
     (void)thread;
     const elements_job *job = arg;
     const int64_t i = chunk * ELEMENTS;
-    job->cpu->k.dropout_fwd(job->y + i, job->a ? job->a + i : NULL, job->x + i, at_min(ELEMENTS, job->n - i), &job->drop, (uint32_t)i);
+    job->cpu->k.dropout_fwd(job->y + i, job->a ? job->a + i : NULL, job->x + i, at_min(ELEMENTS, job->n - i),
+                            &job->drop, (uint32_t)i);
 }
 
-static void dropout_fwd(at_backend *be, float *y, const float *residual, const float *x, int64_t n, float rate, uint64_t key)
+static void dropout_fwd(at_backend *be, float *y, const float *residual, const float *x, int64_t n, float rate,
+                        uint64_t key)
 {
     elements_job job = {at_cpu_of(be), y, residual, x, n, false, at_dropout_make(rate, key)};
     run_elements(&job, dropout_chunk);
@@ -100,7 +104,8 @@ static void dropout_bwd_chunk(void *arg, int64_t chunk, int thread)
     (void)thread;
     const elements_job *job = arg;
     const int64_t i = chunk * ELEMENTS;
-    job->cpu->k.dropout_bwd(job->y + i, job->x + i, at_min(ELEMENTS, job->n - i), &job->drop, (uint32_t)i, job->accumulate);
+    job->cpu->k.dropout_bwd(job->y + i, job->x + i, at_min(ELEMENTS, job->n - i), &job->drop, (uint32_t)i,
+                            job->accumulate);
 }
 
 static void dropout_bwd(at_backend *be, float *dx, float beta, const float *dy, int64_t n, float rate, uint64_t key)
@@ -148,7 +153,8 @@ static void swiglu_chunk(void *arg, int64_t chunk, int thread)
     for (int64_t i = chunk * NORM_ROWS; i < last; i++) {
         const float *gate = job->x + i * 2 * f;
         if (job->dy)
-            job->cpu->k.swiglu_bwd(job->out + i * 2 * f, job->out + i * 2 * f + f, job->dy + i * f, gate, gate + f, f, job->accumulate);
+            job->cpu->k.swiglu_bwd(job->out + i * 2 * f, job->out + i * 2 * f + f, job->dy + i * f, gate, gate + f, f,
+                                   job->accumulate);
         else
             job->cpu->k.swiglu_fwd(job->out + i * f, gate, gate + f, f);
     }
@@ -182,11 +188,12 @@ static void embed_chunk(void *arg, int64_t chunk, int thread)
     const int64_t last = at_min((chunk + 1) * NORM_ROWS, job->n);
     for (int64_t i = chunk * NORM_ROWS; i < last; i++)
         job->cpu->k.embed(job->y + i * job->d, job->table + (int64_t)job->ids[i] * job->d,
-                          job->positions ? job->positions + (int64_t)job->position_of[i] * job->d : NULL, job->scale, job->d);
+                          job->positions ? job->positions + (int64_t)job->position_of[i] * job->d : NULL, job->scale,
+                          job->d);
 }
 
-static void embed_fwd(at_backend *be, float *y, const float *table, const int32_t *ids, float scale, const float *positions,
-                      const int32_t *position_of, int64_t n, int64_t d)
+static void embed_fwd(at_backend *be, float *y, const float *table, const int32_t *ids, float scale,
+                      const float *positions, const int32_t *position_of, int64_t n, int64_t d)
 {
     embed_job job = {at_cpu_of(be), y, table, positions, ids, position_of, scale, n, d};
     at_pool_run(job.cpu->pool, at_ceil_div(n, NORM_ROWS), embed_chunk, &job);
@@ -210,11 +217,12 @@ static void embed_bwd_chunk(void *arg, int64_t chunk, int thread)
     const embed_bwd_job *job = arg;
     const int64_t j = chunk * EMBED_COLUMNS, width = at_min(EMBED_COLUMNS, job->d - j);
     for (int64_t i = 0; i < job->n; i++)
-        job->cpu->k.axpy(job->dtable + (int64_t)job->rows[i] * job->d + j, job->dy + i * job->d + j, job->scale, width, true);
+        job->cpu->k.axpy(job->dtable + (int64_t)job->rows[i] * job->d + j, job->dy + i * job->d + j, job->scale, width,
+                         true);
 }
 
-static void embed_bwd(at_backend *be, float *dtable, float beta, const float *dy, const int32_t *rows, float scale, int64_t n, int64_t d,
-                      int64_t v)
+static void embed_bwd(at_backend *be, float *dtable, float beta, const float *dy, const int32_t *rows, float scale,
+                      int64_t n, int64_t d, int64_t v)
 {
     if (beta == 0) be->zero(be, dtable, v * d);
     embed_bwd_job job = {at_cpu_of(be), dtable, dy, rows, scale, n, d};
@@ -364,12 +372,13 @@ static void top_k(at_backend *be, int32_t *ids, float *log_probs, float *logits,
     at_pool_run(job.cpu->pool, n, top_k_chunk, &job);
 }
 
-static void copy_rows(at_backend *be, float *to, int64_t ld_to, const int32_t *to_row, const float *from, int64_t ld_from,
-                      const int32_t *from_row, int64_t n, int64_t d)
+static void copy_rows(at_backend *be, float *to, int64_t ld_to, const int32_t *to_row, const float *from,
+                      int64_t ld_from, const int32_t *from_row, int64_t n, int64_t d)
 {
     (void)be;
     for (int64_t i = 0; i < n; i++)
-        memcpy(to + (to_row ? to_row[i] : i) * ld_to, from + (from_row ? from_row[i] : i) * ld_from, (size_t)d * sizeof(float));
+        memcpy(to + (to_row ? to_row[i] : i) * ld_to, from + (from_row ? from_row[i] : i) * ld_from,
+               (size_t)d * sizeof(float));
 }
 
 void at_cpu_row_ops_init(at_backend *be)

@@ -1,3 +1,4 @@
+/* Messages of programs as plain text. See catalog_text.h. */
 #include "data/catalog_text.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* Counting what may be wrong with parallel text. See check.h. */
 #include "data/check.h"
 
 #include <stdlib.h>

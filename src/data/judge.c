@@ -1,3 +1,4 @@
+/* What training leaves out. See judge.h. */
 #include "data/judge.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Reading gettext's .mo files. See mo_file.h for the layout. */
 #include "data/mo_file.h"
 
 #include <ctype.h>

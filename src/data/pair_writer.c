@@ -1,3 +1,4 @@
+/* Two parallel files, written whole or not at all. See pair_writer.h. */
 #include "data/pair_writer.h"
 
 at_status at_pair_writer_open(at_pair_writer *writer, const char *source, const char *target, at_error *err)

@@ -1,3 +1,4 @@
+/* Other pieces for the same text. See resample.h. */
 #include "data/resample.h"
 
 #include "base/rng.h"

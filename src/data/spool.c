@@ -1,3 +1,4 @@
+/* Bytes in memory while they are few, else in a mapped file. See spool.h. */
 #include "data/spool.h"
 
 #include <errno.h>

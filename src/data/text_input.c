@@ -1,3 +1,4 @@
+/* The text of a corpus as files that can be read again. See text_input.h. */
 #include "data/text_input.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Signs that a line of text is not what it should be. See text_marks.h. */
 #include "data/text_marks.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* The token cache's file. Its layout is in token_cache.h. */
 #include "data/token_cache.h"
 
 #include <inttypes.h>

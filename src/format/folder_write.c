@@ -1,3 +1,4 @@
+/* A folder that appears whole or not at all. See folder_write.h. */
 #include "format/folder_write.h"
 
 #include <dirent.h>

@@ -353,9 +353,9 @@ static at_status choose(const struct importer **chosen, const char *path, at_err
         if (strcmp(type, importers[i].model_type) == 0) *chosen = &importers[i];
     at_status status = ATT_OK;
     if (*chosen == NULL)
-        status =
-            at_fail(err, ATT_INPUT, "%s: model_type \"%.60s\" can't be imported; attend imports marian, pegasus and gpt2",
-                    path, type ? type : "");
+        status = at_fail(err, ATT_INPUT,
+                         "%s: model_type \"%.60s\" can't be imported; attend imports marian, pegasus and gpt2", path,
+                         type ? type : "");
     json_decref(config);
     return status;
 }

@@ -1,3 +1,4 @@
+/* The foreign layouts as tables. See marian_layout.h. */
 #include "format/marian_layout.h"
 
 #include <math.h>

@@ -55,8 +55,8 @@ typedef struct at_stored_model {
 at_status at_stored_model_open(at_stored_model *model, const char *path, at_error *err);
 void at_stored_model_close(at_stored_model *model);
 /* Writes attend's file. extra tensors (moments) and metadata (progress) follow the model's own; both may be empty. */
-at_status at_stored_model_write(const at_stored_model *model, const char *path, const at_stored_tensor *extra, size_t extra_count,
-                                const at_metadata *metadata, size_t metadata_count, at_error *err);
+at_status at_stored_model_write(const at_stored_model *model, const char *path, const at_stored_tensor *extra,
+                                size_t extra_count, const at_metadata *metadata, size_t metadata_count, at_error *err);
 
 /* Importers: read a folder of a foreign program. ATT_INPUT names what the folder lacks or what can't be expressed. */
 /* Hugging Face MarianMT, and Pegasus as at_export_marian writes it: config.json, model.safetensors, source.spm, target.spm, vocab.json. */

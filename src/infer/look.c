@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "infer/search.h"
 #include "base/utf8.h"
+#include "infer/search.h"
 
 static const int64_t start_of_first = 0; /* of the one sentence in every map */
 

@@ -20,7 +20,7 @@ typedef struct at_attention_map {
 /* What steps of decoding carry on from the encoder: memory's keys and values, in the memory of the context given to remember(); the
  * encoder's states aren't read again. */
 typedef struct at_memory {
-    at_tensor **kv; /* [layer], (M, 2 H K) */
+    at_tensor **kv;        /* [layer], (M, 2 H K) */
     const int64_t *offset; /* B + 1: the source rows of each sentence */
 } at_memory;
 
@@ -38,14 +38,14 @@ typedef struct at_arch {
     /* Encoder states (M,D). map may be NULL. */
     at_tensor *(*encode)(at_ctx *ctx, const at_model *model, const at_packed *source, const at_attention_map *map);
     /* Logits (N,V) of all target positions given the encoder's states: for scoring, checks and pictures. */
-    at_tensor *(*decode)(at_ctx *ctx, const at_model *model, at_tensor *states, const at_packed *source, const at_packed *target_in,
-                         const at_attention_map *map);
+    at_tensor *(*decode)(at_ctx *ctx, const at_model *model, at_tensor *states, const at_packed *source,
+                         const at_packed *target_in, const at_attention_map *map);
     /* Decoding step by step: the memory of encoded sources, an empty cache, one step. */
     at_memory *(*remember)(at_ctx *ctx, const at_model *model, at_tensor *states, const at_packed *source);
     at_status (*cache_new)(at_cache **cache, const at_model *model, int64_t slots, int64_t capacity, at_error *err);
     /* Logits (n,V) after feeding ids[i] to hypothesis i, which reads sentence source_of[i] of the memory. */
-    at_tensor *(*step)(at_ctx *ctx, const at_model *model, const at_memory *memory, at_cache *cache, const at_cache_step *step,
-                       const int32_t *ids, const int64_t *source_of);
+    at_tensor *(*step)(at_ctx *ctx, const at_model *model, const at_memory *memory, at_cache *cache,
+                       const at_cache_step *step, const int32_t *ids, const int64_t *source_of);
     /* Tokens of the longest sequence that the model can read or write; 0 or a NULL function: no limit. */
     int64_t (*max_tokens)(const at_model *model);
     /* Layers and heads for pictures. */

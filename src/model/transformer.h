@@ -10,9 +10,9 @@ typedef enum at_norm_place { ATT_NORM_POST, ATT_NORM_PRE } at_norm_place;
 typedef struct at_transformer_config {
     int64_t source_vocab, target_vocab;
     int64_t encoder_layers, decoder_layers, width, heads, head_width, ffn;
-    int norm;       /* at_norm_place */
-    int positions;  /* at_positions */
-    int activation; /* at_act, or one past it for swiglu */
+    int norm;              /* at_norm_place */
+    int positions;         /* at_positions */
+    int activation;        /* at_act, or one past it for swiglu */
     int64_t max_positions; /* learned positions only */
     bool tie_embeddings, tie_output, scale_embedding, output_bias;
     double dropout_embedding, dropout, dropout_attention, dropout_ffn;

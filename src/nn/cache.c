@@ -1,8 +1,10 @@
+/* Memory of the decoding cache. See cache.h for its layout. */
 #include "nn/cache.h"
 
 #include <stdlib.h>
 
-at_status at_cache_new(at_cache **cache, at_backend *be, int64_t layers, int64_t slots, int64_t capacity, int64_t width, at_error *err)
+at_status at_cache_new(at_cache **cache, at_backend *be, int64_t layers, int64_t slots, int64_t capacity, int64_t width,
+                       at_error *err)
 {
     at_cache *c = calloc(1, sizeof *c);
     float **layer = calloc((size_t)layers, sizeof *layer);
@@ -36,6 +38,6 @@ void at_cache_copy(at_cache *cache, int64_t to, int64_t from, int64_t length)
 {
     const int64_t slot = cache->capacity * cache->width;
     for (int64_t i = 0; i < cache->layers; i++)
-        cache->be->copy_rows(cache->be, cache->layer[i] + to * slot, cache->width, NULL, cache->layer[i] + from * slot, cache->width, NULL,
-                             length, cache->width);
+        cache->be->copy_rows(cache->be, cache->layer[i] + to * slot, cache->width, NULL, cache->layer[i] + from * slot,
+                             cache->width, NULL, length, cache->width);
 }

@@ -26,7 +26,8 @@ typedef struct at_cache_step {
     const int64_t *length; /* n */
 } at_cache_step;
 
-at_status at_cache_new(at_cache **cache, at_backend *be, int64_t layers, int64_t slots, int64_t capacity, int64_t width, at_error *err);
+at_status at_cache_new(at_cache **cache, at_backend *be, int64_t layers, int64_t slots, int64_t capacity, int64_t width,
+                       at_error *err);
 void at_cache_free(at_cache *cache); /* NULL is fine */
 /* Copies the first `length` rows of a slot in every layer. */
 void at_cache_copy(at_cache *cache, int64_t to, int64_t from, int64_t length);

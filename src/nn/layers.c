@@ -1,14 +1,16 @@
+/* Layers as compositions of ops. See layers.h. */
 #include "nn/layers.h"
 
 #include <stdio.h>
 
-/* Post- and pre-norm Transformers agree on it: Vaswani et al.'s reference code (tensor2tensor) and its successors. */
+/* PyTorch's, and so that of the toolkits over it; tensor2tensor has 1e-6. */
 static const float norm_eps = 1e-5f;
 
 at_linear_layer at_linear_layer_add(at_params *params, const char *name, int64_t in, int64_t out, at_init init)
 {
     const at_init zero = {ATT_INIT_ZERO, 0};
-    const at_linear_layer layer = {at_params_add(params, init, in, out, "%s.weight", name), at_params_add(params, zero, out, 0, "%s.bias", name)};
+    const at_linear_layer layer = {at_params_add(params, init, in, out, "%s.weight", name),
+                                   at_params_add(params, zero, out, 0, "%s.bias", name)};
     return layer;
 }
 
@@ -20,7 +22,8 @@ at_tensor *at_linear_layer_run(at_ctx *ctx, const at_linear_layer *layer, at_ten
 at_norm_layer at_norm_layer_add(at_params *params, const char *name, int64_t width)
 {
     const at_init one = {ATT_INIT_ONE, 0}, zero = {ATT_INIT_ZERO, 0};
-    const at_norm_layer layer = {at_params_add(params, one, width, 0, "%s.weight", name), at_params_add(params, zero, width, 0, "%s.bias", name)};
+    const at_norm_layer layer = {at_params_add(params, one, width, 0, "%s.weight", name),
+                                 at_params_add(params, zero, width, 0, "%s.bias", name)};
     return layer;
 }
 
@@ -31,8 +34,8 @@ at_tensor *at_norm_layer_run(at_ctx *ctx, const at_norm_layer *layer, at_tensor 
 
 /* Queries, keys and values are drawn as parts of one (D, 3 H K) Xavier matrix, whether they are stored so or not: the square
  * matrices' own rule with gain 2^-1/2, as the toolkits that published the reference results do. */
-at_attention_layer at_attention_layer_add(at_params *params, const char *name, int64_t width, int64_t heads, int64_t head_width,
-                                          bool cross, bool causal, float dropout)
+at_attention_layer at_attention_layer_add(at_params *params, const char *name, int64_t width, int64_t heads,
+                                          int64_t head_width, bool cross, bool causal, float dropout)
 {
     const int64_t inner = heads * head_width;
     const at_init in = at_init_xavier(width, 3 * inner);
@@ -52,8 +55,15 @@ at_attention_layer at_attention_layer_add(at_params *params, const char *name, i
 static at_attention_spec spec_of(const at_attention_layer *layer, int64_t count, at_spans queries, at_spans keys,
                                  const at_weights_request *request)
 {
-    const at_attention_spec spec = {count, queries, keys, layer->heads, layer->head_width, layer->causal, layer->dropout,
-                                    request ? request->weights : NULL, request ? request->offset : NULL};
+    const at_attention_spec spec = {count,
+                                    queries,
+                                    keys,
+                                    layer->heads,
+                                    layer->head_width,
+                                    layer->causal,
+                                    layer->dropout,
+                                    request ? request->weights : NULL,
+                                    request ? request->offset : NULL};
     return spec;
 }
 
@@ -72,8 +82,8 @@ at_tensor *at_cross_attention_keys(at_ctx *ctx, const at_attention_layer *layer,
     return at_linear_layer_run(ctx, &layer->kv, memory, ATT_ACT_NONE);
 }
 
-at_tensor *at_cross_attention_run(at_ctx *ctx, const at_attention_layer *layer, at_tensor *x, at_spans queries, at_tensor *kv, at_spans keys,
-                                  int64_t count, const at_weights_request *request)
+at_tensor *at_cross_attention_run(at_ctx *ctx, const at_attention_layer *layer, at_tensor *x, at_spans queries,
+                                  at_tensor *kv, at_spans keys, int64_t count, const at_weights_request *request)
 {
     at_tensor *q = at_linear_layer_run(ctx, &layer->qkv, x, ATT_ACT_NONE);
     const at_attention_spec spec = spec_of(layer, count, queries, keys, request);
@@ -105,20 +115,24 @@ static bool step_rows_of(at_ctx *ctx, const at_cache_step *step, step_rows *rows
     return true;
 }
 
-at_tensor *at_cached_attention_run(at_ctx *ctx, const at_attention_layer *layer, at_tensor *x, const at_cache_step *step, float *cache)
+at_tensor *at_cached_attention_run(at_ctx *ctx, const at_attention_layer *layer, at_tensor *x,
+                                   const at_cache_step *step, float *cache)
 {
-    const int64_t inner = layer->heads * layer->head_width, last = step->capacity; /* rows of the cache are addressed by spans alone */
+    const int64_t inner = layer->heads * layer->head_width,
+                  last = step->capacity; /* rows of the cache are addressed by spans alone */
     at_tensor *qkv = at_linear_layer_run(ctx, &layer->qkv, x, ATT_ACT_NONE);
     step_rows rows;
     if (at_ctx_check(ctx, NULL) != ATT_OK || !step_rows_of(ctx, step, &rows))
         return at_tensor_new(ctx, step->n, at_tensor_width(x));
     ctx->be->copy_rows(ctx->be, cache, 2 * inner, rows.to, qkv->data + inner, 3 * inner, NULL, step->n, 2 * inner);
     at_tensor *kv = at_tensor_wrap(ctx, cache, last, 2 * inner);
-    const at_attention_spec spec = spec_of(layer, step->n, (at_spans){rows.query, rows.query + 1}, (at_spans){rows.begin, rows.end}, NULL);
+    const at_attention_spec spec =
+        spec_of(layer, step->n, (at_spans){rows.query, rows.query + 1}, (at_spans){rows.begin, rows.end}, NULL);
     return at_linear_layer_run(ctx, &layer->out, at_attention(ctx, qkv, 0, kv, 0, inner, &spec), ATT_ACT_NONE);
 }
 
-at_ffn_layer at_ffn_layer_add(at_params *params, const char *name, int64_t width, int64_t ffn, at_act act, bool gated, float dropout)
+at_ffn_layer at_ffn_layer_add(at_params *params, const char *name, int64_t width, int64_t ffn, at_act act, bool gated,
+                              float dropout)
 {
     char part[96];
     at_ffn_layer layer = {{0}, {0}, act, gated, dropout};

@@ -34,8 +34,8 @@ typedef struct at_attention_layer {
     bool causal;
 } at_attention_layer;
 
-at_attention_layer at_attention_layer_add(at_params *params, const char *name, int64_t width, int64_t heads, int64_t head_width,
-                                          bool cross, bool causal, float dropout);
+at_attention_layer at_attention_layer_add(at_params *params, const char *name, int64_t width, int64_t heads,
+                                          int64_t head_width, bool cross, bool causal, float dropout);
 
 /* Where a picture wants the weights: see at_attention_args. NULL otherwise. */
 typedef struct at_weights_request {
@@ -47,10 +47,11 @@ at_tensor *at_self_attention_run(at_ctx *ctx, const at_attention_layer *layer, a
                                  const at_weights_request *request);
 /* Keys and values (M, 2 H K) of the memory, once for all steps of decoding. */
 at_tensor *at_cross_attention_keys(at_ctx *ctx, const at_attention_layer *layer, at_tensor *memory);
-at_tensor *at_cross_attention_run(at_ctx *ctx, const at_attention_layer *layer, at_tensor *x, at_spans queries, at_tensor *kv, at_spans keys,
-                                  int64_t count, const at_weights_request *request);
+at_tensor *at_cross_attention_run(at_ctx *ctx, const at_attention_layer *layer, at_tensor *x, at_spans queries,
+                                  at_tensor *kv, at_spans keys, int64_t count, const at_weights_request *request);
 /* One new token of each of n hypotheses: its key and value are appended to the cache, then it attends to all of its own. */
-at_tensor *at_cached_attention_run(at_ctx *ctx, const at_attention_layer *layer, at_tensor *x, const at_cache_step *step, float *cache);
+at_tensor *at_cached_attention_run(at_ctx *ctx, const at_attention_layer *layer, at_tensor *x,
+                                   const at_cache_step *step, float *cache);
 
 /* Feed-forward: out(dropout(act(in(x)))), gated: out(dropout(swish(gate(x)) * value(x))). */
 typedef struct at_ffn_layer {
@@ -61,7 +62,8 @@ typedef struct at_ffn_layer {
     float dropout;
 } at_ffn_layer;
 
-at_ffn_layer at_ffn_layer_add(at_params *params, const char *name, int64_t width, int64_t ffn, at_act act, bool gated, float dropout);
+at_ffn_layer at_ffn_layer_add(at_params *params, const char *name, int64_t width, int64_t ffn, at_act act, bool gated,
+                              float dropout);
 at_tensor *at_ffn_layer_run(at_ctx *ctx, const at_ffn_layer *layer, at_tensor *x);
 
 #endif

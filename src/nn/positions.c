@@ -1,3 +1,4 @@
+/* Sinusoids and position numbers. See positions.h. */
 #include "nn/positions.h"
 
 #include <assert.h>
@@ -7,9 +8,10 @@
 static void fill_pair(float *rows, at_positions kind, int64_t i, int64_t first, int64_t count, int64_t width)
 {
     const int64_t half = (width + 1) / 2;
-    const int64_t sine = kind == ATT_POSITIONS_INTERLEAVED ? 2 * i : i, cosine = kind == ATT_POSITIONS_INTERLEAVED ? 2 * i + 1 : half + i;
-    const double exponent =
-        kind == ATT_POSITIONS_TENSOR2TENSOR ? (double)i / (double)(half > 1 ? half - 1 : 1) : 2.0 * (double)i / (double)width;
+    const int64_t sine = kind == ATT_POSITIONS_INTERLEAVED ? 2 * i : i,
+                  cosine = kind == ATT_POSITIONS_INTERLEAVED ? 2 * i + 1 : half + i;
+    const double exponent = kind == ATT_POSITIONS_TENSOR2TENSOR ? (double)i / (double)(half > 1 ? half - 1 : 1)
+                                                                : 2.0 * (double)i / (double)width;
     const double frequency = pow(10000.0, -exponent);
     for (int64_t p = 0; p < count; p++) {
         const double angle = (double)(first + p) * frequency;

@@ -8,8 +8,8 @@
 typedef enum at_positions {
     ATT_POSITIONS_NONE,
     ATT_POSITIONS_INTERLEAVED,   /* dimension 2i: sin(p w_i), 2i+1: cos(p w_i), w_i = 10000^(-2i/D): the paper */
-    ATT_POSITIONS_HALVES,        /* [sines | cosines], w_i = 10000^(-2i/D): Marian */
-    ATT_POSITIONS_TENSOR2TENSOR, /* [sines | cosines], w_i = 10000^(-i/(D/2 - 1)): tensor2tensor, fairseq */
+    ATT_POSITIONS_HALVES,        /* [sines | cosines], w_i = 10000^(-2i/D): Hugging Face's MarianMT */
+    ATT_POSITIONS_TENSOR2TENSOR, /* [sines | cosines], w_i = 10000^(-i/(D/2 - 1)): tensor2tensor, Marian, fairseq */
     ATT_POSITIONS_LEARNED
 } at_positions;
 

@@ -15,20 +15,35 @@ at_tensor *at_attention(at_ctx *ctx, at_tensor *q, int64_t q_column, at_tensor *
                         const at_attention_spec *spec)
 {
     const int64_t n = at_tensor_rows(q), width = spec->heads * spec->head_width;
-    assert(q_column + width <= at_tensor_width(q) && v_column + width <= at_tensor_width(kv) && k_column + width <= at_tensor_width(kv));
+    assert(q_column + width <= at_tensor_width(q) && v_column + width <= at_tensor_width(kv) &&
+           k_column + width <= at_tensor_width(kv));
     const bool watched = ctx->watch && ctx->watch->kv == kv;
     float *weights = watched ? ctx->watch->weights : spec->weights;
     at_tensor *o = at_tensor_new(ctx, n, width);
     float *lse = ctx->recording || weights ? at_ctx_floats(ctx, n * spec->heads) : NULL;
     const float dropout = ctx->training ? spec->dropout : 0;
-    const attention_args kept = {{.count = spec->count, .query = spec->query, .key = spec->key, .heads = spec->heads,
-                                  .head_width = spec->head_width, .ldq = at_tensor_width(q), .ldk = at_tensor_width(kv),
-                                  .ldv = at_tensor_width(kv), .ldo = width, .scale = 1.0f / sqrtf((float)spec->head_width),
-                                  .causal = spec->causal, .dropout = dropout, .key_rng = dropout > 0 ? at_ctx_draw(ctx) : 0,
-                                  .weights = weights, .weight_offset = watched ? ctx->watch->offset : spec->weight_offset},
-                                 lse, q_column, k_column, v_column};
+    const attention_args kept = {{.count = spec->count,
+                                  .query = spec->query,
+                                  .key = spec->key,
+                                  .heads = spec->heads,
+                                  .head_width = spec->head_width,
+                                  .ldq = at_tensor_width(q),
+                                  .ldk = at_tensor_width(kv),
+                                  .ldv = at_tensor_width(kv),
+                                  .ldo = width,
+                                  .scale = 1.0f / sqrtf((float)spec->head_width),
+                                  .causal = spec->causal,
+                                  .dropout = dropout,
+                                  .key_rng = dropout > 0 ? at_ctx_draw(ctx) : 0,
+                                  .weights = weights,
+                                  .weight_offset = watched ? ctx->watch->offset : spec->weight_offset},
+                                 lse,
+                                 q_column,
+                                 k_column,
+                                 v_column};
     if (at_ctx_check(ctx, NULL) != ATT_OK) return o;
-    ctx->be->attention_fwd(ctx->be, o->data, lse, q->data + q_column, kv->data + k_column, kv->data + v_column, &kept.args);
+    ctx->be->attention_fwd(ctx->be, o->data, lse, q->data + q_column, kv->data + k_column, kv->data + v_column,
+                           &kept.args);
     at_push(ctx, &at_op_attention, o, &kept, sizeof kept, 2, (at_tensor *[]){q, kv});
     return o;
 }
@@ -46,7 +61,7 @@ void at_attention_bwd(at_ctx *ctx, const at_record *record)
     else
         dkv = at_grad(ctx, kv, &beta_kv);
     if (at_ctx_check(ctx, NULL) != ATT_OK) return;
-    ctx->be->attention_bwd(ctx->be, dq ? dq + a->q_column : NULL, beta_q, dkv ? dkv + a->k_column : NULL, dkv ? dkv + a->v_column : NULL,
-                           beta_kv, record->out->grad, record->out->data, a->lse, q->data + a->q_column, kv->data + a->k_column,
-                           kv->data + a->v_column, &a->args);
+    ctx->be->attention_bwd(ctx->be, dq ? dq + a->q_column : NULL, beta_q, dkv ? dkv + a->k_column : NULL,
+                           dkv ? dkv + a->v_column : NULL, beta_kv, record->out->grad, record->out->data, a->lse,
+                           q->data + a->q_column, kv->data + a->k_column, kv->data + a->v_column, &a->args);
 }

@@ -18,7 +18,8 @@ at_tensor *at_dropout(at_ctx *ctx, at_tensor *residual, at_tensor *x, float rate
     const dropout_args args = {used, used > 0 ? at_ctx_draw(ctx) : 0};
     at_tensor *y = at_tensor_new(ctx, at_tensor_rows(x), at_tensor_width(x));
     if (at_ctx_check(ctx, NULL) != ATT_OK) return y;
-    ctx->be->dropout_fwd(ctx->be, y->data, residual ? residual->data : NULL, x->data, at_tensor_floats(x), used, args.key);
+    ctx->be->dropout_fwd(ctx->be, y->data, residual ? residual->data : NULL, x->data, at_tensor_floats(x), used,
+                         args.key);
     at_push(ctx, &at_op_dropout, y, &args, sizeof args, 2, (at_tensor *[]){residual, x});
     return y;
 }
@@ -29,7 +30,9 @@ void at_dropout_bwd(at_ctx *ctx, const at_record *record)
     const int64_t n = at_tensor_floats(record->out);
     float beta;
     float *dresidual = at_grad(ctx, record->in[0], &beta);
-    if (dresidual && at_ctx_check(ctx, NULL) == ATT_OK) ctx->be->axpy(ctx->be, dresidual, beta, record->out->grad, 1, n);
+    if (dresidual && at_ctx_check(ctx, NULL) == ATT_OK)
+        ctx->be->axpy(ctx->be, dresidual, beta, record->out->grad, 1, n);
     float *dx = at_grad(ctx, record->in[1], &beta);
-    if (dx && at_ctx_check(ctx, NULL) == ATT_OK) ctx->be->dropout_bwd(ctx->be, dx, beta, record->out->grad, n, args->rate, args->key);
+    if (dx && at_ctx_check(ctx, NULL) == ATT_OK)
+        ctx->be->dropout_bwd(ctx->be, dx, beta, record->out->grad, n, args->rate, args->key);
 }

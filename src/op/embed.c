@@ -17,7 +17,8 @@ at_tensor *at_embed(at_ctx *ctx, at_tensor *table, const int32_t *ids, int64_t n
     assert(positions == NULL || at_tensor_width(positions) == d);
     at_tensor *y = at_tensor_new(ctx, n, d);
     if (at_ctx_check(ctx, NULL) != ATT_OK) return y;
-    ctx->be->embed_fwd(ctx->be, y->data, table->data, ids, scale, positions ? positions->data : NULL, position_of, n, d);
+    ctx->be->embed_fwd(ctx->be, y->data, table->data, ids, scale, positions ? positions->data : NULL, position_of, n,
+                       d);
     const embed_args args = {ids, position_of, scale};
     at_push(ctx, &at_op_embed, y, &args, sizeof args, 2, (at_tensor *[]){table, positions});
     return y;
@@ -28,7 +29,8 @@ static void rows_bwd(at_ctx *ctx, at_tensor *table, const int32_t *rows, float s
     float beta;
     float *grad = at_grad(ctx, table, &beta);
     if (grad && at_ctx_check(ctx, NULL) == ATT_OK)
-        ctx->be->embed_bwd(ctx->be, grad, beta, y->grad, rows, scale, at_tensor_rows(y), at_tensor_width(y), table->dim[0]);
+        ctx->be->embed_bwd(ctx->be, grad, beta, y->grad, rows, scale, at_tensor_rows(y), at_tensor_width(y),
+                           table->dim[0]);
 }
 
 void at_embed_bwd(at_ctx *ctx, const at_record *record)

@@ -27,8 +27,9 @@ void at_layer_norm_bwd(at_ctx *ctx, const at_record *record)
     const norm_args *args = record->args;
     at_tensor *x = record->in[0], *gamma = record->in[1], *beta = record->in[2];
     float beta_x, beta_gamma, beta_beta;
-    float *dx = at_grad(ctx, x, &beta_x), *dgamma = at_grad(ctx, gamma, &beta_gamma), *dbeta = at_grad(ctx, beta, &beta_beta);
+    float *dx = at_grad(ctx, x, &beta_x), *dgamma = at_grad(ctx, gamma, &beta_gamma),
+          *dbeta = at_grad(ctx, beta, &beta_beta);
     if (at_ctx_check(ctx, NULL) != ATT_OK) return;
-    ctx->be->layer_norm_bwd(ctx->be, dx, beta_x, dgamma, beta_gamma, dbeta, beta_beta, record->out->grad, x->data, args->stat, gamma->data,
-                            at_tensor_rows(x), at_tensor_width(x));
+    ctx->be->layer_norm_bwd(ctx->be, dx, beta_x, dgamma, beta_gamma, dbeta, beta_beta, record->out->grad, x->data,
+                            args->stat, gamma->data, at_tensor_rows(x), at_tensor_width(x));
 }

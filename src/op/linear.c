@@ -45,6 +45,6 @@ void at_linear_bwd(at_ctx *ctx, const at_record *record)
     float *dx = at_grad(ctx, x, &beta_x), *dw = at_grad(ctx, w, &beta_w), *db = at_grad(ctx, b, &beta_b);
     const at_weight weight = at_param_weight(ctx->be, w, args->tied, true);
     if (at_ctx_check(ctx, NULL) != ATT_OK) return;
-    ctx->be->linear_bwd(ctx->be, dx, beta_x, dw, beta_w, db, beta_b, record->out->grad, args->kept, x->data, &weight, at_tensor_rows(x),
-                        args->act);
+    ctx->be->linear_bwd(ctx->be, dx, beta_x, dw, beta_w, db, beta_b, record->out->grad, args->kept, x->data, &weight,
+                        at_tensor_rows(x), args->act);
 }

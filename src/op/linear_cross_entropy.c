@@ -20,8 +20,8 @@ static at_loss sum_rows(const double *loss, const double *nll, int64_t n)
     return sum;
 }
 
-at_loss at_linear_cross_entropy(at_ctx *ctx, at_tensor *x, at_tensor *w, bool tied, at_tensor *b, const int32_t *targets,
-                                float smoothing, float grad_scale)
+at_loss at_linear_cross_entropy(at_ctx *ctx, at_tensor *x, at_tensor *w, bool tied, at_tensor *b,
+                                const int32_t *targets, float smoothing, float grad_scale)
 {
     const int64_t n = at_tensor_rows(x), d = at_tensor_width(x);
     const bool train = ctx->recording && (x->needs_grad || w->needs_grad || (b && b->needs_grad));
@@ -32,8 +32,8 @@ at_loss at_linear_cross_entropy(at_ctx *ctx, at_tensor *x, at_tensor *w, bool ti
     float *dx = train ? at_ctx_floats(ctx, n * d) : NULL, *dw = train ? at_ctx_floats(ctx, weight.k * weight.n) : NULL;
     float *db = train && b ? at_ctx_floats(ctx, weight.n) : NULL;
     if (at_ctx_check(ctx, NULL) != ATT_OK) return (at_loss){0, 0, n};
-    ctx->be->linear_cross_entropy(ctx->be, loss, loss + n, dx, dw, db, x->data, &weight, b ? b->data : NULL, targets, n, smoothing,
-                                  grad_scale);
+    ctx->be->linear_cross_entropy(ctx->be, loss, loss + n, dx, dw, db, x->data, &weight, b ? b->data : NULL, targets, n,
+                                  smoothing, grad_scale);
     const loss_args args = {dx, dw, db};
     at_push(ctx, &at_op_linear_cross_entropy, y, &args, sizeof args, 3, (at_tensor *[]){x, w, b});
     return sum_rows(loss, loss + n, n);

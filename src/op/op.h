@@ -7,8 +7,8 @@
 #include "tape/batch.h"
 #include "tape/tape.h"
 
-#define ATT_DECLARE_OP(name)                                                                                           \
-    extern const at_op at_op_##name;                                                                                   \
+#define ATT_DECLARE_OP(name)         \
+    extern const at_op at_op_##name; \
     void at_##name##_bwd(at_ctx *ctx, const at_record *record);
 ATT_OPS(ATT_DECLARE_OP)
 
@@ -54,7 +54,7 @@ typedef struct at_loss {
 
 /* Logits and loss in one (backend.h). W (D,V), or (V,D) when tied. The gradients that at_backward() spreads are those of
  * grad_scale * loss. Ends the tape. */
-at_loss at_linear_cross_entropy(at_ctx *ctx, at_tensor *x, at_tensor *w, bool tied, at_tensor *b, const int32_t *targets,
-                                float smoothing, float grad_scale);
+at_loss at_linear_cross_entropy(at_ctx *ctx, at_tensor *x, at_tensor *w, bool tied, at_tensor *b,
+                                const int32_t *targets, float smoothing, float grad_scale);
 
 #endif

@@ -1,9 +1,9 @@
 /* Every op with a gradient. Each line names its backward, at_<name>_bwd in <name>.c; one that is missing fails to link. */
-#define ATT_OPS(X)                                                                                                     \
-    X(embed)                                                                                                           \
-    X(linear)                                                                                                          \
-    X(attention)                                                                                                       \
-    X(layer_norm)                                                                                                      \
-    X(dropout)                                                                                                         \
-    X(swiglu)                                                                                                          \
+#define ATT_OPS(X) \
+    X(embed)       \
+    X(linear)      \
+    X(attention)   \
+    X(layer_norm)  \
+    X(dropout)     \
+    X(swiglu)      \
     X(linear_cross_entropy)

@@ -39,22 +39,22 @@ enum { ATT_PARTS = ATT_PANEL / ATT_VL }; /* registers a panel row */
 
 /* rows, panels and transposed are constants at each call, so the accumulators stay in registers. Rows of A are reached three
  * from one pointer (base, + lda, + 2 lda are addresses of one instruction), so that five pointers serve fourteen rows. */
-static inline __attribute__((always_inline)) void tile(int rows, int panels, bool transposed, const at_tile *t, const float *a,
-                                                       const float *b, float *c)
+static inline __attribute__((always_inline)) void tile(int rows, int panels, bool transposed, const at_tile *t,
+                                                       const float *a, const float *b, float *c)
 {
     enum { ROWS_A_POINTER = 3, POINTERS = (ATT_TILE_ROWS + ROWS_A_POINTER - 1) / ROWS_A_POINTER };
     const int64_t lda = t->lda, ldb = t->ldb, ldc = t->ldc, panel_stride = t->panel_stride;
     at_v acc[ATT_TILE_ROWS][2 * ATT_PARTS];
     const float *at[POINTERS];
     ATT_UNROLL for (int i = 0; i < rows; i += ROWS_A_POINTER) at[i / ROWS_A_POINTER] = transposed ? a + i : a + i * lda;
-    ATT_UNROLL for (int i = 0; i < rows; i++)
-    ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++)
-        acc[i][v] = t->accumulate ? (at_v)(*(const at_vm *)(c + i * ldc + v * ATT_VL)) : (at_v){0};
+    ATT_UNROLL for (int i = 0; i < rows; i++) ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) acc[i][v] =
+        t->accumulate ? (at_v)(*(const at_vm *)(c + i * ldc + v * ATT_VL)) : (at_v){0};
     for (int64_t p = t->k; p > 0; p--) {
         at_v row[2 * ATT_PARTS];
-        ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++)
-            row[v] = *(const at_vm *)(b + (v / ATT_PARTS) * panel_stride + (v % ATT_PARTS) * ATT_VL);
-        ATT_UNROLL for (int i = 0; i < rows; i++) {
+        ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) row[v] =
+            *(const at_vm *)(b + (v / ATT_PARTS) * panel_stride + (v % ATT_PARTS) * ATT_VL);
+        ATT_UNROLL for (int i = 0; i < rows; i++)
+        {
             const float x = transposed ? a[i] : at[i / ROWS_A_POINTER][i % ROWS_A_POINTER * lda];
             ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) acc[i][v] += x * row[v];
         }
@@ -64,21 +64,21 @@ static inline __attribute__((always_inline)) void tile(int rows, int panels, boo
         else
             ATT_UNROLL for (int i = 0; i < rows; i += ROWS_A_POINTER) at[i / ROWS_A_POINTER]++;
     }
-    ATT_UNROLL for (int i = 0; i < rows; i++)
-    ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) *(at_vm *)(c + i * ldc + v * ATT_VL) = acc[i][v];
+    ATT_UNROLL for (int i = 0; i < rows; i++) ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) *
+        (at_vm *)(c + i * ldc + v * ATT_VL) = acc[i][v];
 }
 
 typedef void tile_fn(const at_tile *t, const float *a, const float *b, float *c);
 
-#define ATT_DEFINE_TILE(n, panels, name, transposed)                                          \
+#define ATT_DEFINE_TILE(n, panels, name, transposed)                                                  \
     static void tile_##name##n##_##panels(const at_tile *t, const float *a, const float *b, float *c) \
-    {                                                                                         \
-        tile(n, panels, transposed, t, a, b, c);                                              \
+    {                                                                                                 \
+        tile(n, panels, transposed, t, a, b, c);                                                      \
     }
 #if defined(__AVX512F__)
 #define ATT_ROWS(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 enum { ATT_PANELS_AT_ONCE = 2 };
-#define ATT_DEFINE_ROWS(n)         \
+#define ATT_DEFINE_ROWS(n)          \
     ATT_DEFINE_TILE(n, 1, , false)  \
     ATT_DEFINE_TILE(n, 2, , false)  \
     ATT_DEFINE_TILE(n, 1, t_, true) \
@@ -92,7 +92,7 @@ enum { ATT_PANELS_AT_ONCE = 2 };
 #endif
 enum { ATT_PANELS_AT_ONCE = 1 };
 #define ATT_DEFINE_ROWS(n)         \
-    ATT_DEFINE_TILE(n, 1, , false)  \
+    ATT_DEFINE_TILE(n, 1, , false) \
     ATT_DEFINE_TILE(n, 1, t_, true)
 #define ATT_NAMES(n) {{tile_##n##_1}, {tile_t_##n##_1}},
 #endif

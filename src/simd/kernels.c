@@ -8,7 +8,13 @@ typedef struct isa {
     void (*fill[3])(at_kernels *);
 } isa;
 
-#define ATT_FILLS(isa) {#isa, {at_gemm_kernels_##isa, at_row_kernels_##isa, at_softmax_kernels_##isa}}
+#define ATT_FILLS(isa)                                                            \
+    {                                                                             \
+#isa,                                                                     \
+        {                                                                         \
+            at_gemm_kernels_##isa, at_row_kernels_##isa, at_softmax_kernels_##isa \
+        }                                                                         \
+    }
 
 static const isa sets[] = {
     ATT_FILLS(portable),

@@ -80,20 +80,24 @@ typedef struct at_kernels {
     /* dz = dy * act'(z), in place; kept is z, or y for ReLU. */
     void (*act_bwd)(float *dy, const float *kept, int64_t n, at_act act);
     void (*swiglu_fwd)(float *y, const float *gate, const float *value, int64_t n);
-    void (*swiglu_bwd)(float *dgate, float *dvalue, const float *dy, const float *gate, const float *value, int64_t n, bool accumulate);
+    void (*swiglu_bwd)(float *dgate, float *dvalue, const float *dy, const float *gate, const float *value, int64_t n,
+                       bool accumulate);
     /* sum[j] (+)= over rows of x[i][j], rows in ascending order. */
     void (*column_sum)(float *sum, const float *x, int64_t ld, int64_t rows, int64_t n, bool accumulate);
 
     /* y = (x - mean) / sqrt(var + eps) * gamma + beta; stat receives mean, 1/deviation. */
-    void (*layer_norm_fwd)(float *y, float *stat, const float *x, const float *gamma, const float *beta, int64_t n, float eps);
+    void (*layer_norm_fwd)(float *y, float *stat, const float *x, const float *gamma, const float *beta, int64_t n,
+                           float eps);
     /* dx (+)=, may be NULL; dgamma, dbeta accumulate always (partial sums). */
-    void (*layer_norm_bwd)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *stat, const float *gamma,
-                           int64_t n, bool accumulate);
+    void (*layer_norm_bwd)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *stat,
+                           const float *gamma, int64_t n, bool accumulate);
 
     /* y = residual + dropout(x); residual may be NULL. index: of the first element in the mask. */
-    void (*dropout_fwd)(float *y, const float *residual, const float *x, int64_t n, const at_dropout_arg *drop, uint32_t index);
+    void (*dropout_fwd)(float *y, const float *residual, const float *x, int64_t n, const at_dropout_arg *drop,
+                        uint32_t index);
     /* dx (+)= dropout'(dy) */
-    void (*dropout_bwd)(float *dx, const float *dy, int64_t n, const at_dropout_arg *drop, uint32_t index, bool accumulate);
+    void (*dropout_bwd)(float *dx, const float *dy, int64_t n, const at_dropout_arg *drop, uint32_t index,
+                        bool accumulate);
     /* y = scale * row + position; position may be NULL. */
     void (*embed)(float *y, const float *row, const float *position, float scale, int64_t n);
 
@@ -106,11 +110,13 @@ typedef struct at_kernels {
 
     /* One key tile of attention for one query row: s (n scores, in place) becomes exp(scale s - max) with dropout applied, state is
      * updated, and the factor by which earlier results shrink is returned. s is zero-filled up to the next multiple of 16. */
-    float (*softmax_tile)(float *s, int64_t n, float scale, at_softmax_state *state, const at_dropout_arg *drop, uint32_t index);
+    float (*softmax_tile)(float *s, int64_t n, float scale, at_softmax_state *state, const at_dropout_arg *drop,
+                          uint32_t index);
     /* p = exp(scale s - lse) in place, zero-filled up to the next multiple of 16. */
     void (*softmax_again)(float *s, int64_t n, float scale, float lse);
     /* Backward of one row: ds = p * (dp' - delta) * scale into dp, where dp' = dropout'(dp); p becomes dropout(p). */
-    void (*softmax_bwd)(float *p, float *dp, int64_t n, float scale, float delta, const at_dropout_arg *drop, uint32_t index);
+    void (*softmax_bwd)(float *p, float *dp, int64_t n, float scale, float delta, const at_dropout_arg *drop,
+                        uint32_t index);
 
     /* Label-smoothed cross-entropy of one row of n logits; returns the loss. The logits are overwritten: where grad_scale != 0
      * by their gradient times grad_scale. nll (may be NULL) receives -log p(target). Rows are zero-filled up to the next multiple of 16. */
@@ -133,9 +139,9 @@ int at_kernels_names(const char **names, int max);
 #define ATT_GLUE(a, b) ATT_GLUE2(a, b)
 
 /* One per kernel file and instruction set: fills the slots of that file. */
-#define ATT_KERNEL_FILLS(isa)                                                                                          \
-    void at_gemm_kernels_##isa(at_kernels *table);                                                                     \
-    void at_row_kernels_##isa(at_kernels *table);                                                                      \
+#define ATT_KERNEL_FILLS(isa)                      \
+    void at_gemm_kernels_##isa(at_kernels *table); \
+    void at_row_kernels_##isa(at_kernels *table);  \
     void at_softmax_kernels_##isa(at_kernels *table);
 ATT_KERNEL_FILLS(portable)
 #if defined(__x86_64__)

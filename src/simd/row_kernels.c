@@ -25,7 +25,8 @@ ATT_INLINE void store(float *p, int64_t at, int64_t n, at_vf v)
 ATT_INLINE at_vf vtanh(at_vf x, at_vf *slope)
 {
     const at_vi sign = (at_vi)x & (int32_t)0x80000000;
-    const at_vf one = at_vset(1.0f), a = (at_vf)((at_vi)x ^ sign), e = at_vexp(at_vset(-2.0f) * a), inverse = one / (one + e);
+    const at_vf one = at_vset(1.0f), a = (at_vf)((at_vi)x ^ sign), e = at_vexp(at_vset(-2.0f) * a),
+                inverse = one / (one + e);
     *slope = at_vset(4.0f) * e * inverse * inverse;
     return (at_vf)((at_vi)((one - e) * inverse) | sign);
 }
@@ -40,14 +41,18 @@ ATT_INLINE at_vf act_value(at_vf x, at_act act)
 {
     const at_vf one = at_vset(1.0f), half = at_vset(0.5f);
     switch (act) {
-    case ATT_ACT_NONE: return x;
-    case ATT_ACT_RELU: return at_vselect(x > at_vset(0.0f), x, at_vset(0.0f));
-    case ATT_ACT_GELU: return half * x * (one + at_verf(x * at_vset(0.7071067811865476f)));
+    case ATT_ACT_NONE:
+        return x;
+    case ATT_ACT_RELU:
+        return at_vselect(x > at_vset(0.0f), x, at_vset(0.0f));
+    case ATT_ACT_GELU:
+        return half * x * (one + at_verf(x * at_vset(0.7071067811865476f)));
     case ATT_ACT_GELU_TANH: {
         at_vf unused;
         return half * x * (one + vtanh(gelu_inner(x), &unused));
     }
-    case ATT_ACT_SWISH: return x * at_vsigmoid(x);
+    case ATT_ACT_SWISH:
+        return x * at_vsigmoid(x);
     }
     return x;
 }
@@ -57,8 +62,10 @@ ATT_INLINE at_vf act_slope(at_vf z, at_act act)
 {
     const at_vf zero = at_vset(0.0f), one = at_vset(1.0f), half = at_vset(0.5f);
     switch (act) {
-    case ATT_ACT_NONE: return one;
-    case ATT_ACT_RELU: return at_vselect(z > zero, one, zero);
+    case ATT_ACT_NONE:
+        return one;
+    case ATT_ACT_RELU:
+        return at_vselect(z > zero, one, zero);
     case ATT_ACT_GELU: {
         const at_vf density = at_vset(0.3989422804014327f) * at_vexp(-half * z * z);
         return half * (one + at_verf(z * at_vset(0.7071067811865476f))) + z * density;
@@ -79,8 +86,7 @@ ATT_INLINE at_vf act_slope(at_vf z, at_act act)
 
 ATT_INLINE void bias_act_as(float *y, int64_t ldy, const float *bias, float *keep, int64_t rows, int64_t n, at_act act)
 {
-    for (int64_t i = 0; i < rows; i++, y += ldy)
-        ATT_FOR_VECTORS(n)
+    for (int64_t i = 0; i < rows; i++, y += ldy) ATT_FOR_VECTORS(n)
         {
             at_vf z = load(y, at, n);
             if (bias) z = z + load(bias, at, n);
@@ -92,11 +98,21 @@ ATT_INLINE void bias_act_as(float *y, int64_t ldy, const float *bias, float *kee
 static void bias_act(float *y, int64_t ldy, const float *bias, float *keep, int64_t rows, int64_t n, at_act act)
 {
     switch (act) { /* one loop an activation, so that none branches inside */
-    case ATT_ACT_NONE: bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_NONE); break;
-    case ATT_ACT_RELU: bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_RELU); break;
-    case ATT_ACT_GELU: bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_GELU); break;
-    case ATT_ACT_GELU_TANH: bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_GELU_TANH); break;
-    case ATT_ACT_SWISH: bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_SWISH); break;
+    case ATT_ACT_NONE:
+        bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_NONE);
+        break;
+    case ATT_ACT_RELU:
+        bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_RELU);
+        break;
+    case ATT_ACT_GELU:
+        bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_GELU);
+        break;
+    case ATT_ACT_GELU_TANH:
+        bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_GELU_TANH);
+        break;
+    case ATT_ACT_SWISH:
+        bias_act_as(y, ldy, bias, keep, rows, n, ATT_ACT_SWISH);
+        break;
     }
 }
 
@@ -108,11 +124,20 @@ ATT_INLINE void act_bwd_as(float *dy, const float *kept, int64_t n, at_act act)
 static void act_bwd(float *dy, const float *kept, int64_t n, at_act act)
 {
     switch (act) {
-    case ATT_ACT_NONE: break;
-    case ATT_ACT_RELU: act_bwd_as(dy, kept, n, ATT_ACT_RELU); break;
-    case ATT_ACT_GELU: act_bwd_as(dy, kept, n, ATT_ACT_GELU); break;
-    case ATT_ACT_GELU_TANH: act_bwd_as(dy, kept, n, ATT_ACT_GELU_TANH); break;
-    case ATT_ACT_SWISH: act_bwd_as(dy, kept, n, ATT_ACT_SWISH); break;
+    case ATT_ACT_NONE:
+        break;
+    case ATT_ACT_RELU:
+        act_bwd_as(dy, kept, n, ATT_ACT_RELU);
+        break;
+    case ATT_ACT_GELU:
+        act_bwd_as(dy, kept, n, ATT_ACT_GELU);
+        break;
+    case ATT_ACT_GELU_TANH:
+        act_bwd_as(dy, kept, n, ATT_ACT_GELU_TANH);
+        break;
+    case ATT_ACT_SWISH:
+        act_bwd_as(dy, kept, n, ATT_ACT_SWISH);
+        break;
     }
 }
 
@@ -145,7 +170,8 @@ static void column_sum(float *sum, const float *x, int64_t ld, int64_t rows, int
     }
 }
 
-static void layer_norm_fwd(float *y, float *stat, const float *x, const float *gamma, const float *beta, int64_t n, float eps)
+static void layer_norm_fwd(float *y, float *stat, const float *x, const float *gamma, const float *beta, int64_t n,
+                           float eps)
 {
     at_vf sum = at_vset(0.0f), square = at_vset(0.0f);
     ATT_FOR_VECTORS(n) sum += load(x, at, n);
@@ -190,7 +216,8 @@ static void layer_norm_bwd(float *dx, float *dgamma, float *dbeta, const float *
     }
 }
 
-static void dropout_fwd(float *y, const float *residual, const float *x, int64_t n, const at_dropout_arg *drop, uint32_t index)
+static void dropout_fwd(float *y, const float *residual, const float *x, int64_t n, const at_dropout_arg *drop,
+                        uint32_t index)
 {
     ATT_FOR_VECTORS(n)
     {
@@ -201,7 +228,8 @@ static void dropout_fwd(float *y, const float *residual, const float *x, int64_t
     }
 }
 
-static void dropout_bwd(float *dx, const float *dy, int64_t n, const at_dropout_arg *drop, uint32_t index, bool accumulate)
+static void dropout_bwd(float *dx, const float *dy, int64_t n, const at_dropout_arg *drop, uint32_t index,
+                        bool accumulate)
 {
     ATT_FOR_VECTORS(n)
     {
@@ -343,10 +371,12 @@ ATT_INLINE void transpose(at_vf row[ATT_LANES])
 {
     for (int round = 0; round < 4; round++) {
         at_vf next[ATT_LANES];
-        _Pragma("GCC unroll 8") for (int i = 0; i < ATT_LANES / 2; i++) {
+        _Pragma("GCC unroll 8") for (int i = 0; i < ATT_LANES / 2; i++)
+        {
             const at_vf a = row[i], b = row[i + ATT_LANES / 2];
             next[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            next[2 * i + 1] = __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            next[2 * i + 1] =
+                __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
         }
         _Pragma("GCC unroll 16") for (int i = 0; i < ATT_LANES; i++) row[i] = next[i];
     }
@@ -356,7 +386,8 @@ static void pack_transposed(float *panel, const float *rows_at, int64_t ld, int6
 {
     for (int64_t from = 0; from < n; from += ATT_LANES) {
         at_vf block[ATT_LANES];
-        _Pragma("GCC unroll 16") for (int r = 0; r < ATT_LANES; r++) block[r] = r < rows ? load(rows_at + r * ld, from, n) : at_vset(0.0f);
+        _Pragma("GCC unroll 16") for (int r = 0; r < ATT_LANES; r++) block[r] =
+            r < rows ? load(rows_at + r * ld, from, n) : at_vset(0.0f);
         transpose(block);
         const int64_t count = n - from < ATT_LANES ? n - from : ATT_LANES;
         for (int64_t k = 0; k < count; k++) at_vstore(panel + (from + k) * ATT_PANEL, block[k]);
@@ -373,7 +404,8 @@ static void pack_strips(float *strips, const float *a, int64_t ld, int64_t depth
         if (width >= ATT_LANES)
             for (int64_t p = 0; p < depth; p++) at_vstore(strip + p * ATT_TILE_ROWS, at_vload(a + p * ld + i));
         else
-            for (int64_t p = 0; p < depth; p++) at_vstore(strip + p * ATT_TILE_ROWS, at_vload_part(a + p * ld + i, width, 0));
+            for (int64_t p = 0; p < depth; p++)
+                at_vstore(strip + p * ATT_TILE_ROWS, at_vload_part(a + p * ld + i, width, 0));
     }
 }
 

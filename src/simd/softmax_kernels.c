@@ -26,7 +26,8 @@ static float row_max(const float *x, int64_t n)
 
 /* After the tile: sum = sum of exp(scale s - max) over all tiles so far, before dropout, which thins the weights but not their
  * normalisation. */
-static float softmax_tile(float *s, int64_t n, float scale, at_softmax_state *state, const at_dropout_arg *drop, uint32_t index)
+static float softmax_tile(float *s, int64_t n, float scale, at_softmax_state *state, const at_dropout_arg *drop,
+                          uint32_t index)
 {
     const float tile_max = scale * row_max(s, n);
     const float old = state->max, now = tile_max > old ? tile_max : old;
@@ -50,7 +51,8 @@ static void softmax_again(float *s, int64_t n, float scale, float lse)
         at_vstore(s + at, at_vexp(at_vload(s + at) * at_vset(scale) - at_vset(lse)));
 }
 
-static void softmax_bwd(float *p, float *dp, int64_t n, float scale, float delta, const at_dropout_arg *drop, uint32_t index)
+static void softmax_bwd(float *p, float *dp, int64_t n, float scale, float delta, const at_dropout_arg *drop,
+                        uint32_t index)
 {
     for (int64_t at = 0; at < n; at += ATT_LANES) {
         const at_vf keep = drop->threshold ? at_vdropout(index + (uint32_t)at, drop) : at_vset(1.0f);
@@ -83,7 +85,8 @@ static double cross_entropy(float *logits, int64_t n, int32_t target, float smoo
         logits[target] -= (1.0f - smoothing) * grad_scale;
         fill_tail(logits, n, 0);
     }
-    return lse - (1.0 - (double)smoothing) * (double)at_target - (double)smoothing * ((double)at_vsum(plain) / (double)n);
+    return lse - (1.0 - (double)smoothing) * (double)at_target -
+           (double)smoothing * ((double)at_vsum(plain) / (double)n);
 }
 
 static void log_softmax(float *x, int64_t n)

@@ -10,7 +10,6 @@
 
 #include "simd/kernels.h"
 
-
 typedef float at_vf __attribute__((vector_size(64)));
 typedef int32_t at_vi __attribute__((vector_size(64)));
 typedef uint32_t at_vu __attribute__((vector_size(64)));

@@ -1,3 +1,4 @@
+/* The block of parameters, and packed copies of the weights. See params.h. */
 #include "tape/params.h"
 
 #include <math.h>
@@ -24,7 +25,8 @@ void at_params_init(at_params *params, at_backend *be)
 static void free_panels(at_params *params, at_panels *panels)
 {
     for (int i = 0; i < 2; i++)
-        if (panels->data[i]) params->be->release(params->be, panels->data[i], (size_t)panels->floats[i] * sizeof(float));
+        if (panels->data[i])
+            params->be->release(params->be, panels->data[i], (size_t)panels->floats[i] * sizeof(float));
 }
 
 void at_params_free(at_params *params)
@@ -90,7 +92,8 @@ static at_status allocate_block(at_params *params, float **block, at_error *err)
 {
     const size_t bytes = (size_t)params->floats * sizeof(float);
     *block = params->be->alloc(params->be, bytes);
-    if (*block == NULL) return at_fail(err, ATT_MEMORY, "no memory for the model: a block of %zu MB is needed", bytes >> 20);
+    if (*block == NULL)
+        return at_fail(err, ATT_MEMORY, "no memory for the model: a block of %zu MB is needed", bytes >> 20);
     params->be->zero(params->be, *block, params->floats);
     return ATT_OK;
 }
@@ -129,10 +132,14 @@ void at_params_swap_average(at_params *params)
 static float draw_one(const at_init *init, uint64_t key, uint64_t index)
 {
     switch (init->kind) {
-    case ATT_INIT_ZERO: return 0;
-    case ATT_INIT_ONE: return 1;
-    case ATT_INIT_NORMAL: return init->scale * (float)at_rng_normal(key, index);
-    case ATT_INIT_UNIFORM: return init->scale * (float)(2 * at_rng_uniform(key, index) - 1);
+    case ATT_INIT_ZERO:
+        return 0;
+    case ATT_INIT_ONE:
+        return 1;
+    case ATT_INIT_NORMAL:
+        return init->scale * (float)at_rng_normal(key, index);
+    case ATT_INIT_UNIFORM:
+        return init->scale * (float)(2 * at_rng_uniform(key, index) - 1);
     }
     return 0;
 }

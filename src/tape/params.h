@@ -37,17 +37,18 @@ typedef struct at_params {
     at_init *init;
     int64_t *offset; /* of each tensor in the block, in floats */
     int count, capacity;
-    int64_t floats; /* size of the block */
+    int64_t floats;                     /* size of the block */
     float *data, *grad;                 /* device; the gradient only for training */
     float *moment1, *moment2, *average; /* device; only those that at_params_keep made */
-    uint64_t version; /* raised by at_params_changed: packed copies of older versions are stale */
+    uint64_t version;                   /* raised by at_params_changed: packed copies of older versions are stale */
     bool failed;
 } at_params;
 
 void at_params_init(at_params *params, at_backend *be);
 void at_params_free(at_params *params);
 /* Declares a tensor of rank 1 (d1 = 0) or 2. Failures are sticky and reported by at_params_allocate. */
-at_tensor *at_params_add(at_params *params, at_init init, int64_t d0, int64_t d1, const char *name_format, ...) ATT_PRINTF(5, 6);
+at_tensor *at_params_add(at_params *params, at_init init, int64_t d0, int64_t d1, const char *name_format, ...)
+    ATT_PRINTF(5, 6);
 /* Another rule for a declared tensor before at_params_draw. */
 void at_params_set_init(at_params *params, const at_tensor *tensor, at_init init);
 at_status at_params_allocate(at_params *params, bool training, at_error *err);

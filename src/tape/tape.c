@@ -1,3 +1,4 @@
+/* The tape: memory of a step, records, and going backward. See tape.h. */
 #include "tape/tape.h"
 
 #include <stdlib.h>
@@ -86,7 +87,8 @@ uint64_t at_ctx_draw(at_ctx *ctx)
 float *at_ctx_floats(at_ctx *ctx, int64_t floats)
 {
     const size_t bytes = ((size_t)floats * sizeof(float) + 63) / 64 * 64;
-    while (ctx->current && ctx->current->bytes - ctx->current->used < bytes && ctx->current->next) ctx->current = ctx->current->next;
+    while (ctx->current && ctx->current->bytes - ctx->current->used < bytes && ctx->current->next)
+        ctx->current = ctx->current->next;
     if (ctx->current == NULL || ctx->current->bytes - ctx->current->used < bytes) {
         at_device_chunk *c = chunk_new(ctx, bytes);
         if (c == NULL) return NULL;
@@ -126,7 +128,8 @@ at_tensor *at_tensor_new(at_ctx *ctx, int64_t rows, int64_t width)
     return at_tensor_wrap(ctx, at_ctx_floats(ctx, rows * width), rows, width);
 }
 
-bool at_push(at_ctx *ctx, const at_op *op, at_tensor *out, const void *args, size_t args_bytes, int inputs, at_tensor *const *in)
+bool at_push(at_ctx *ctx, const at_op *op, at_tensor *out, const void *args, size_t args_bytes, int inputs,
+             at_tensor *const *in)
 {
     bool wanted = false;
     for (int i = 0; i < inputs; i++) wanted = wanted || (in[i] && in[i]->needs_grad);
@@ -150,7 +153,8 @@ static at_free_block **best_block(at_ctx *ctx, int64_t floats)
 {
     at_free_block **best = NULL;
     for (at_free_block **b = &ctx->free_blocks; *b; b = &(*b)->next)
-        if ((*b)->floats >= floats && (*b)->floats <= 2 * floats && (best == NULL || (*b)->floats < (*best)->floats)) best = b;
+        if ((*b)->floats >= floats && (*b)->floats <= 2 * floats && (best == NULL || (*b)->floats < (*best)->floats))
+            best = b;
     return best;
 }
 

@@ -66,7 +66,8 @@ struct at_ctx {
     bool training;  /* dropout is on */
     uint64_t rng;   /* key of this micro-batch */
     uint64_t draws; /* number of ops that drew from it: gives each its own key */
-    at_tensor spare[ATT_SPARE_TENSORS]; /* handed out in turn once memory is lacking, so that callers get shapes to go on with */
+    at_tensor spare
+        [ATT_SPARE_TENSORS]; /* handed out in turn once memory is lacking, so that callers get shapes to go on with */
     unsigned spares;
 };
 
@@ -91,7 +92,8 @@ at_tensor *at_tensor_new(at_ctx *ctx, int64_t rows, int64_t width);
 at_tensor *at_tensor_wrap(at_ctx *ctx, float *data, int64_t rows, int64_t width);
 
 /* Records an op, when recording and some input needs a gradient; then out needs one too. Returns whether it was recorded. */
-bool at_push(at_ctx *ctx, const at_op *op, at_tensor *out, const void *args, size_t args_bytes, int inputs, at_tensor *const *in);
+bool at_push(at_ctx *ctx, const at_op *op, at_tensor *out, const void *args, size_t args_bytes, int inputs,
+             at_tensor *const *in);
 
 /* Where to write the gradient of t, and whether to assign (beta 0) or add (beta 1). NULL when t (or its gradient) isn't wanted. */
 float *at_grad(at_ctx *ctx, at_tensor *t, float *beta);

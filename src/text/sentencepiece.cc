@@ -7,6 +7,7 @@
 #include <exception>
 #include <locale>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <sstream>
 #include <string>
@@ -35,10 +36,12 @@ using sentencepiece::util::Status;
 
 constexpr size_t longest_text = size_t(1) << 26; /* bytes; the library counts in int, and tables can lengthen text */
 
-/* The library logs to standard error from level 0 (information) to 2 (errors); only fatal ones are left. */
+/* The library logs to standard error from level 0 (information) to 2 (errors); only fatal ones are left. Its level is one of the
+ * process, set once. */
 void be_silent()
 {
-    sentencepiece::logging::SetMinLogLevel(3);
+    static std::once_flag once;
+    std::call_once(once, [] { sentencepiece::logging::SetMinLogLevel(3); });
 }
 
 /* Runs body() and turns what it throws into a status. */

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/sentencepiece.h"
 #include "base/utf8.h"
+#include "text/sentencepiece.h"
 
 enum {
     LARGEST_MODEL = 1 << 30, /* bytes; the parser counts in int */

@@ -12,8 +12,8 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "text/sentencepiece.h"
 #include "base/utf8.h"
+#include "text/sentencepiece.h"
 
 enum {
     SPECIAL_PIECES = 4,

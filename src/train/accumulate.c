@@ -1,3 +1,4 @@
+/* Forward and backward over the batches of an update. See accumulate.h. */
 #include "train/accumulate.h"
 
 #include "base/rng.h"
@@ -13,8 +14,8 @@ static at_status count_tokens(at_batcher *batcher, int64_t first, int64_t count,
     return ATT_OK;
 }
 
-at_status at_accumulate(at_ctx *ctx, const at_model *model, at_batcher *batcher, int64_t first, int64_t count, float smoothing,
-                        uint64_t key, at_loss *sum, at_error *err)
+at_status at_accumulate(at_ctx *ctx, const at_model *model, at_batcher *batcher, int64_t first, int64_t count,
+                        float smoothing, uint64_t key, at_loss *sum, at_error *err)
 {
     int64_t tokens;
     ATT_TRY(count_tokens(batcher, first, count, &tokens, err));

@@ -1,3 +1,4 @@
+/* The mean of models. See average.h. */
 #include "train/average.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Writing and reading the state of a run. See checkpoint.h for what is in it. */
 #include "train/checkpoint.h"
 
 #include <jansson.h>
@@ -15,8 +16,14 @@ typedef struct field {
     bool real;
 } field;
 
-#define WHOLE(name) {#name, offsetof(at_progress, name), false}
-#define REAL(name) {#name, offsetof(at_progress, name), true}
+#define WHOLE(name)                               \
+    {                                             \
+#name, offsetof(at_progress, name), false \
+    }
+#define REAL(name)                               \
+    {                                            \
+#name, offsetof(at_progress, name), true \
+    }
 static const field fields[] = {WHOLE(step),
                                WHOLE(adam_step),
                                WHOLE(epoch),
@@ -59,7 +66,8 @@ static char *progress_json(const at_progress *p)
 static at_status progress_parse(at_progress *p, const char *text, const char *path, at_error *err)
 {
     json_t *object = text ? json_loads(text, 0, NULL) : NULL;
-    if (object == NULL) return at_fail(err, ATT_INPUT, "%s is a model, not a checkpoint that training can continue from", path);
+    if (object == NULL)
+        return at_fail(err, ATT_INPUT, "%s is a model, not a checkpoint that training can continue from", path);
     memset(p, 0, sizeof *p);
     for (int i = 0; i < FIELDS; i++) {
         const json_t *value = json_object_get(object, fields[i].name);

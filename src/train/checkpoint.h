@@ -14,11 +14,11 @@
 #include "infer/bundle.h"
 
 typedef struct at_progress {
-    int64_t step;  /* updates done, skipped ones included */
+    int64_t step;      /* updates done, skipped ones included */
     int64_t adam_step; /* updates applied, whatever the optimizer */
-    int64_t epoch; /* from 0 */
-    int64_t batch; /* batches of this epoch that are done */
-    int64_t skipped;          /* updates skipped for a non-finite loss or gradient */
+    int64_t epoch;     /* from 0 */
+    int64_t batch;     /* batches of this epoch that are done */
+    int64_t skipped;   /* updates skipped for a non-finite loss or gradient */
     int64_t skipped_in_a_row;
     int64_t validations, bad_validations; /* bad: since the best one */
     double best_loss;                     /* of the best validation; only when validations > 0 */

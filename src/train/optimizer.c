@@ -1,3 +1,4 @@
+/* One update of the weights from options and gradient. See optimizer.h; the formulas are in simd/row_kernels.c. */
 #include "train/optimizer.h"
 
 #include <math.h>

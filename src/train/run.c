@@ -1,3 +1,5 @@
+/* A run from its options: the folder, the text, the tokenizers and the model are opened or made here, then trainer.c trains.
+ * The same with the null backend is the plan of a dry run. */
 #include "train/run.h"
 
 #include <stdio.h>
@@ -36,7 +38,8 @@ static at_status open_tokenizer(at_tokenizer **out, const char *path, at_error *
 }
 
 /* paths: joined by '\n' */
-static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, char *paths, at_error *err)
+static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, char *paths,
+                                 at_error *err)
 {
     int count = 1;
     for (const char *c = paths; *c; c++) count += *c == '\n';
@@ -45,8 +48,13 @@ static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, 
     char *state = NULL;
     path[0] = strtok_r(paths, "\n", &state);
     for (int i = 1; i < count; i++) path[i] = strtok_r(NULL, "\n", &state);
-    const at_tokenizer_spec spec = {.paths = path, .path_count = count, .vocab_size = (int)size, .model = (at_subword)o->subword,
-                                    .character_coverage = o->character_coverage, .byte_fallback = o->byte_fallback, .seed = (uint64_t)o->seed,
+    const at_tokenizer_spec spec = {.paths = path,
+                                    .path_count = count,
+                                    .vocab_size = (int)size,
+                                    .model = (at_subword)o->subword,
+                                    .character_coverage = o->character_coverage,
+                                    .byte_fallback = o->byte_fallback,
+                                    .seed = (uint64_t)o->seed,
                                     .max_sentences = 2000000};
     at_buf bytes = {0};
     at_status status = at_tokenizer_train(&spec, &bytes, err);
@@ -57,19 +65,21 @@ static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, 
 }
 
 /* Trains one on the sides from `first` to `last` (0 source, 1 target). */
-static at_status train_tokenizer_on(at_tokenizer **out, const at_train_options *o, int64_t size, at_text_input *text, const char *folder, int first,
-                                    int last, at_error *err)
+static at_status train_tokenizer_on(at_tokenizer **out, const at_train_options *o, int64_t size, at_text_input *text,
+                                    const char *folder, int first, int last, at_error *err)
 {
     at_buf paths = {0};
     at_status status = ATT_OK;
-    for (int side = first; side <= last && status == ATT_OK; side++) status = at_text_input_side(text, side, folder, &paths, err);
+    for (int side = first; side <= last && status == ATT_OK; side++)
+        status = at_text_input_side(text, side, folder, &paths, err);
     if (status == ATT_OK) status = train_tokenizer(out, o, size, paths.data, err);
     at_buf_free(&paths);
     return status;
 }
 
 /* source and target tokenizer: given, or trained on the training text; one for both when shared. */
-static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, at_text_input *text, const char *folder, at_error *err)
+static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, at_text_input *text, const char *folder,
+                                 at_error *err)
 {
     const int64_t target_size = o->target_vocab_size > 0 ? o->target_vocab_size : o->vocab_size;
     const bool shared = o->shared_vocab && o->target_tokenizer == NULL;
@@ -126,7 +136,8 @@ static at_status configure(at_model **model, const at_bundle *bundle, const at_r
     if (arch == NULL) return at_fail(err, ATT_OPTION, "there is no architecture \"%s\"", spec->arch);
     ATT_TRY(at_model_new(model, arch, be, err));
     ATT_TRY(apply_settings(*model, spec, err));
-    arch->set_vocab(*model, at_tokenizer_size(bundle->source), at_tokenizer_size(bundle->target), bundle->source == bundle->target);
+    arch->set_vocab(*model, at_tokenizer_size(bundle->source), at_tokenizer_size(bundle->target),
+                    bundle->source == bundle->target);
     return check_lengths(*model, spec->options, err);
 }
 
@@ -159,8 +170,8 @@ static at_status describe_skipped(const at_corpus *corpus, at_buf *text, at_erro
     for (int i = 0; i < ATT_SKIP_KINDS; i++) {
         const at_corpus_counts *c = &corpus->counts;
         if (c->skipped[i] == 0) continue;
-        ATT_TRY(at_buf_printf(text, err, "%s%lld %s (first: line %lld)", text->len > 0 ? ", " : "", (long long)c->skipped[i], at_skip_name[i],
-                              (long long)c->first_skipped[i]));
+        ATT_TRY(at_buf_printf(text, err, "%s%lld %s (first: line %lld)", text->len > 0 ? ", " : "",
+                              (long long)c->skipped[i], at_skip_name[i], (long long)c->first_skipped[i]));
     }
     return ATT_OK;
 }
@@ -178,18 +189,23 @@ static at_status fail_nothing_left(const at_corpus *corpus, const char *path, at
     at_buf skipped = {0};
     at_status status = describe_skipped(corpus, &skipped, err);
     if (status == ATT_OK)
-        status = at_fail(err, ATT_INPUT, "%s: no sentence pair is left after %lld lines%s%s; see max-tokens and max-ratio, and attend data check", path,
-                         (long long)corpus->counts.lines, skipped.len > 0 ? ": " : "", skipped.len > 0 ? skipped.data : "");
+        status = at_fail(
+            err, ATT_INPUT,
+            "%s: no sentence pair is left after %lld lines%s%s; see max-tokens and max-ratio, and attend data check",
+            path, (long long)corpus->counts.lines, skipped.len > 0 ? ": " : "", skipped.len > 0 ? skipped.data : "");
     at_buf_free(&skipped);
     return status;
 }
 
 /* cache: folder of the token cache, or NULL */
-static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o, const at_text_input *text, const char *cache,
-                             const volatile int *cancel, at_error *err)
+static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o,
+                             const at_text_input *text, const char *cache, const volatile int *cancel, at_error *err)
 {
-    const at_corpus_spec spec = {.files = text->files, .judge = {{bundle->source, bundle->target}, {o->max_tokens, o->max_ratio}},
-                                 .cache = cache, .always_cache = o->cache != NULL || text->spooled, .cancel = cancel};
+    const at_corpus_spec spec = {.files = text->files,
+                                 .judge = {{bundle->source, bundle->target}, {o->max_tokens, o->max_ratio}},
+                                 .cache = cache,
+                                 .always_cache = o->cache != NULL || text->spooled,
+                                 .cancel = cancel};
     ATT_TRY(at_corpus_open(corpus, &spec, err));
     if (corpus->count > 0) return ATT_OK;
     const at_status status = fail_nothing_left(corpus, text->files.sources[0], err);
@@ -248,7 +264,9 @@ static at_status check_options(const at_run_spec *spec, at_error *err)
     if (o->source == NULL && o->target == NULL && o->tsv == NULL)
         return at_fail(err, ATT_OPTION, "no training text; give source and target, or tsv");
     if (!validates && o->best_metric != ATT_BEST_LOSS)
-        return at_fail(err, ATT_OPTION, "best-metric needs validation text; give valid-source and valid-target, or valid-tsv, or set it to loss");
+        return at_fail(
+            err, ATT_OPTION,
+            "best-metric needs validation text; give valid-source and valid-target, or valid-tsv, or set it to loss");
     if (o->momentum > 0 && o->optimizer != ATT_OPTIMIZER_SGD && o->optimizer != ATT_OPTIMIZER_RMSPROP)
         return at_fail(err, ATT_OPTION, "momentum is for sgd and rmsprop; Adam's is beta1");
     return ATT_OK;
@@ -351,8 +369,8 @@ static at_status note_corpus(const run *r, const at_corpus *corpus, const at_tex
     at_buf line = {0}, skipped = {0};
     at_status status = describe_skipped(corpus, &skipped, err);
     if (status == ATT_OK && skipped.len > 0) {
-        status = at_buf_printf(&line, err, "%s: %lld of %lld lines left out: %s", text->files.sources[0], (long long)count_skipped(corpus),
-                               (long long)corpus->counts.lines, skipped.data);
+        status = at_buf_printf(&line, err, "%s: %lld of %lld lines left out: %s", text->files.sources[0],
+                               (long long)count_skipped(corpus), (long long)corpus->counts.lines, skipped.data);
         if (status == ATT_OK) note(r, line.data);
     }
     at_buf_clear(&line);
@@ -372,7 +390,8 @@ static at_status note_shared(const run *r, at_error *err)
     int64_t shared;
     ATT_TRY(at_corpus_shared(&r->train_corpus, &r->valid_corpus, &shared, err));
     if (shared == 0) return ATT_OK;
-    snprintf(line, sizeof line, "%lld of %lld validation pairs are training pairs, too; the validation loss will look better than it is",
+    snprintf(line, sizeof line,
+             "%lld of %lld validation pairs are training pairs, too; the validation loss will look better than it is",
              (long long)shared, (long long)r->valid_corpus.count);
     note(r, line);
     return ATT_OK;
@@ -428,7 +447,9 @@ static at_status name_text(run *r, const at_train_options *o, at_error *err)
     ATT_TRY(at_text_input_make(&r->train_text, &train, err));
     ATT_TRY(at_text_input_make(&r->valid_text, &valid, err));
     if (!at_text_input_is_standard(&r->train_text) || !at_text_input_is_standard(&r->valid_text)) return ATT_OK;
-    return at_fail(err, ATT_OPTION, "standard input (\"-\") can be read once, for training or for validation; give a file for the other");
+    return at_fail(
+        err, ATT_OPTION,
+        "standard input (\"-\") can be read once, for training or for validation; give a file for the other");
 }
 
 static at_status spool_text(run *r, at_error *err)
@@ -438,7 +459,8 @@ static at_status spool_text(run *r, at_error *err)
     return at_text_input_spool(&r->valid_text, r->folder, cancel, err);
 }
 
-static at_status run_with(run *r, const at_run_spec *spec, const at_training_hooks *hooks, at_backend *be, at_error *err)
+static at_status run_with(run *r, const at_run_spec *spec, const at_training_hooks *hooks, at_backend *be,
+                          at_error *err)
 {
     const at_train_options *o = spec->options;
     r->trainer.options = o;

@@ -6,8 +6,8 @@
 
 typedef struct at_run_spec {
     const at_train_options *options;
-    const char *arch;            /* "transformer" */
-    const at_setting *settings;  /* the model's options, as text */
+    const char *arch;           /* "transformer" */
+    const at_setting *settings; /* the model's options, as text */
     size_t setting_count;
 } at_run_spec;
 

@@ -1,3 +1,4 @@
+/* Translations of a few sentences, to watch a model learn. See show.h. */
 #include "train/show.h"
 
 #include <string.h>
@@ -41,7 +42,8 @@ at_status at_show(const at_bundle *bundle, const char *sentences, void (*each)(v
     at_translation out[SENTENCES] = {{0}};
     const int64_t count = split(sentences, lines);
     shower s = {lines, each, arg};
-    const at_translate_options options = {.search = {.beam = 1, .max_ratio = 2, .max_extra = 20}, .each = show_one, .arg = &s, .first_line = 1};
+    const at_translate_options options = {
+        .search = {.beam = 1, .max_ratio = 2, .max_extra = 20}, .each = show_one, .arg = &s, .first_line = 1};
     ATT_TRY(at_translate_lines(bundle, lines, count, &options, out, err));
     for (int64_t i = 0; i < count; i++) at_translation_free(&out[i]);
     return ATT_OK;

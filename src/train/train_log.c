@@ -1,3 +1,4 @@
+/* The log's file. Its fields are in train_log.h. */
 #include "train/train_log.h"
 
 #include <stdbool.h>
@@ -31,7 +32,8 @@ static at_status keep_until(const char *path, int64_t last_step, double *seconds
     for (size_t at = 0; status == ATT_OK && at < old.len;) {
         const char *end = memchr(old.data + at, '\n', old.len - at);
         const size_t len = end ? (size_t)(end - (old.data + at)) : old.len - at;
-        if (end && kept(old.data + at, len, last_step, seconds)) status = at_buf_add(&lines, old.data + at, len + 1, err);
+        if (end && kept(old.data + at, len, last_step, seconds))
+            status = at_buf_add(&lines, old.data + at, len + 1, err);
         at += len + 1;
     }
     if (status == ATT_OK) status = at_file_write(path, lines.data, lines.len, err);

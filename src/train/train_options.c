@@ -1,3 +1,4 @@
+/* The table of a run's options, and the presets. */
 #include "train/train_options.h"
 
 #include <math.h>
@@ -20,27 +21,30 @@ static const char *const optimizer_names[] = {[ATT_OPTIMIZER_ADAM] = "adam",
                                               NULL};
 static const char *const metric_names[] = {
     [ATT_BEST_LOSS] = "loss", [ATT_BEST_BLEU] = "bleu", [ATT_BEST_CHRF] = "chrf", NULL};
-static const char *const tokenize_names[] = {[ATT_TOKENIZE_13A] = "13a",
-                                             [ATT_TOKENIZE_INTL] = "intl",
-                                             [ATT_TOKENIZE_ZH] = "zh",
-                                             [ATT_TOKENIZE_CHAR] = "char",
-                                             [ATT_TOKENIZE_NONE] = "none",
-                                             NULL};
+static const char *const tokenize_names[] = {
+    [ATT_TOKENIZE_13A] = "13a",   [ATT_TOKENIZE_INTL] = "intl", [ATT_TOKENIZE_ZH] = "zh",
+    [ATT_TOKENIZE_CHAR] = "char", [ATT_TOKENIZE_NONE] = "none", NULL};
 
 const at_option at_train_option_table[] = {
     {"source", ATT_OPT_PATHS, FIELD(source), NULL, 0, 0, NULL,
-     "source text for training, plain or .gz, one sentence a line, - for standard input; several files are read in turn", 's'},
+     "source text for training, plain or .gz, one sentence a line, - for standard input; several files are read in "
+     "turn",
+     's'},
     {"target", ATT_OPT_PATHS, FIELD(target), NULL, 0, 0, NULL, "target text, parallel to source line by line", 't'},
     {"valid-source", ATT_OPT_PATHS, FIELD(valid_source), NULL, 0, 0, NULL, "source text for validation", 0},
     {"valid-target", ATT_OPT_PATHS, FIELD(valid_target), NULL, 0, 0, NULL, "target text for validation", 0},
-    {"tsv", ATT_OPT_PATHS, FIELD(tsv), NULL, 0, 0, NULL, "text for training with both sides in one file, in columns separated by TABs", 0},
+    {"tsv", ATT_OPT_PATHS, FIELD(tsv), NULL, 0, 0, NULL,
+     "text for training with both sides in one file, in columns separated by TABs", 0},
     {"valid-tsv", ATT_OPT_PATHS, FIELD(valid_tsv), NULL, 0, 0, NULL, "such text for validation", 0},
-    {"columns", ATT_OPT_TEXT, FIELD(columns), "1,2", 0, 0, NULL, "columns of source and target in tsv and valid-tsv, from 1", 0},
+    {"columns", ATT_OPT_TEXT, FIELD(columns), "1,2", 0, 0, NULL,
+     "columns of source and target in tsv and valid-tsv, from 1", 0},
     {"run", ATT_OPT_PATH, FIELD(run), NULL, 0, 0, NULL,
      "run folder: checkpoints, log, effective recipe; the same command again continues it", 'o'},
     {"cache", ATT_OPT_PATH, FIELD(cache), NULL, 0, 0, NULL,
-     "folder that keeps the text as tokens, for a quick start of this and other runs; without it large text, .gz and standard input are kept in the "
-     "run folder", 0},
+     "folder that keeps the text as tokens, for a quick start of this and other runs; without it large text, .gz and "
+     "standard input are kept in the "
+     "run folder",
+     0},
     {"tokenizer", ATT_OPT_PATH, FIELD(tokenizer), NULL, 0, 0, NULL,
      "a SentencePiece model to use instead of training one", 0},
     {"target-tokenizer", ATT_OPT_PATH, FIELD(target_tokenizer), NULL, 0, 0, NULL,
@@ -51,7 +55,7 @@ const at_option at_train_option_table[] = {
      "pieces of the target's vocabulary when separate; 0: as vocab-size", 0},
     {"shared-vocab", ATT_OPT_BOOL, FIELD(shared_vocab), "true", 0, 0, NULL, "one vocabulary, trained on both sides", 0},
     {"subword", ATT_OPT_CHOICE, FIELD(subword), "unigram", 0, 0, subword_names, "kind of SentencePiece model", 0},
-    {"character-coverage", ATT_OPT_REAL, FIELD(character_coverage), "1", 0.9, 1, NULL,
+    {"character-coverage", ATT_OPT_REAL, FIELD(character_coverage), "1", 0.98, 1, NULL,
      "share of characters that get pieces; 0.9995 for Chinese and Japanese", 0},
     {"byte-fallback", ATT_OPT_BOOL, FIELD(byte_fallback), "false", 0, 0, NULL,
      "unseen characters become bytes instead of the unknown piece", 0},
@@ -129,22 +133,67 @@ const at_option at_train_option_table[] = {
 };
 
 /* Published shapes: base and big as in Vaswani et al. 2017, table 3; tiny as in Wu et al. 2021 for Multi30k; small between. */
-static const at_preset_value tiny[] = {
-    {"width", "128"}, {"ffn", "256"}, {"heads", "4"}, {"encoder-layers", "4"}, {"decoder-layers", "4"}, {"dropout", "0.3"},
-    {"dropout-embedding", "0.3"}, {"learning-rate", "0.005"}, {"warmup", "2000"}, {"accumulate", "2"}, {"positions", "sinusoidal-tensor2tensor"},
-    {"vocab-size", "10000"}, {"steps", "8000"}, {"patience", "10"}, {"average", "10"}, {"keep", "10"}, {0}};
-static const at_preset_value small[] = {
-    {"width", "256"}, {"ffn", "1024"}, {"heads", "4"}, {"encoder-layers", "3"}, {"decoder-layers", "3"}, {"dropout", "0.2"}, {"norm", "pre"},
-    {"dropout-embedding", "0.2"}, {"learning-rate", "0.001"}, {"warmup", "2000"}, {"steps", "20000"}, {"patience", "10"}, {"average", "5"},
-    {"keep", "5"}, {0}};
-static const at_preset_value base[] = {
-    {"width", "512"}, {"ffn", "2048"}, {"heads", "8"}, {"encoder-layers", "6"}, {"decoder-layers", "6"}, {"dropout", "0.1"},
-    {"learning-rate", "0.0007"}, {"warmup", "4000"}, {"accumulate", "8"}, {"vocab-size", "32000"}, {"steps", "100000"}, {"average", "5"},
-    {"keep", "5"}, {0}};
-static const at_preset_value big[] = {
-    {"width", "1024"}, {"ffn", "4096"}, {"heads", "16"}, {"encoder-layers", "6"}, {"decoder-layers", "6"}, {"dropout", "0.3"},
-    {"dropout-embedding", "0.3"}, {"learning-rate", "0.0005"}, {"warmup", "4000"}, {"accumulate", "8"}, {"vocab-size", "32000"}, {"steps", "300000"}, {"average", "20"},
-    {"keep", "20"}, {0}};
+static const at_preset_value tiny[] = {{"width", "128"},
+                                       {"ffn", "256"},
+                                       {"heads", "4"},
+                                       {"encoder-layers", "4"},
+                                       {"decoder-layers", "4"},
+                                       {"dropout", "0.3"},
+                                       {"dropout-embedding", "0.3"},
+                                       {"learning-rate", "0.005"},
+                                       {"warmup", "2000"},
+                                       {"accumulate", "2"},
+                                       {"positions", "sinusoidal-tensor2tensor"},
+                                       {"vocab-size", "10000"},
+                                       {"steps", "8000"},
+                                       {"patience", "10"},
+                                       {"average", "10"},
+                                       {"keep", "10"},
+                                       {0}};
+static const at_preset_value small[] = {{"width", "256"},
+                                        {"ffn", "1024"},
+                                        {"heads", "4"},
+                                        {"encoder-layers", "3"},
+                                        {"decoder-layers", "3"},
+                                        {"dropout", "0.2"},
+                                        {"norm", "pre"},
+                                        {"dropout-embedding", "0.2"},
+                                        {"learning-rate", "0.001"},
+                                        {"warmup", "2000"},
+                                        {"steps", "20000"},
+                                        {"patience", "10"},
+                                        {"average", "5"},
+                                        {"keep", "5"},
+                                        {0}};
+static const at_preset_value base[] = {{"width", "512"},
+                                       {"ffn", "2048"},
+                                       {"heads", "8"},
+                                       {"encoder-layers", "6"},
+                                       {"decoder-layers", "6"},
+                                       {"dropout", "0.1"},
+                                       {"learning-rate", "0.0007"},
+                                       {"warmup", "4000"},
+                                       {"accumulate", "8"},
+                                       {"vocab-size", "32000"},
+                                       {"steps", "100000"},
+                                       {"average", "5"},
+                                       {"keep", "5"},
+                                       {0}};
+static const at_preset_value big[] = {{"width", "1024"},
+                                      {"ffn", "4096"},
+                                      {"heads", "16"},
+                                      {"encoder-layers", "6"},
+                                      {"decoder-layers", "6"},
+                                      {"dropout", "0.3"},
+                                      {"dropout-embedding", "0.3"},
+                                      {"learning-rate", "0.0005"},
+                                      {"warmup", "4000"},
+                                      {"accumulate", "8"},
+                                      {"vocab-size", "32000"},
+                                      {"steps", "300000"},
+                                      {"average", "20"},
+                                      {"keep", "20"},
+                                      {0}};
 
 const char *const at_preset_names[] = {"tiny", "small", "base", "big", NULL};
 
@@ -159,8 +208,11 @@ const at_preset_value *at_preset_find(const char *name)
 /* The text itself is compared by its hash (run.c), so its paths are free. */
 bool at_train_option_matters(const char *name)
 {
-    static const char *const free_to_change[] = {"run",  "threads",      "show",      "show-seconds", "log-every", "save-minutes", "minutes",
-                                                 "keep", "epochs", "source", "target", "tsv", "valid-tsv", "columns", "cache", "valid-source", "valid-target", "tokenizer", "target-tokenizer"};
+    static const char *const free_to_change[] = {
+        "run",          "threads",      "show",      "show-seconds",    "log-every",
+        "save-minutes", "minutes",      "keep",      "epochs",          "source",
+        "target",       "tsv",          "valid-tsv", "columns",         "cache",
+        "valid-source", "valid-target", "tokenizer", "target-tokenizer"};
     for (size_t i = 0; i < sizeof free_to_change / sizeof *free_to_change; i++)
         if (strcmp(name, free_to_change[i]) == 0) return false;
     return true;

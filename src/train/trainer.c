@@ -40,7 +40,9 @@ static at_status skip_update(at_session *s, int64_t count, at_error *err)
              (long long)p->step + 1, json_array_size(lines), (long long)json_integer_value(json_array_get(lines, 0)));
     p->skipped++;
     p->skipped_in_a_row++;
-    ATT_TRY(at_train_log_add(s->t->log, json_pack("{s:s, s:I, s:o}", "event", "skipped", "step", (json_int_t)(p->step + 1), "lines", lines), err));
+    ATT_TRY(at_train_log_add(
+        s->t->log, json_pack("{s:s, s:I, s:o}", "event", "skipped", "step", (json_int_t)(p->step + 1), "lines", lines),
+        err));
     at_session_report(s, (at_training_event){.kind = ATT_TRAINING_SKIPPED, .text = text});
     if (p->skipped_in_a_row < SKIPS_IN_A_ROW) return ATT_OK;
     return at_fail(
@@ -186,7 +188,8 @@ static at_status epoch(at_session *s, at_error *err)
     while (p->epoch == number && reason_to_stop(s) == NULL) {
         if (cancelled(t->hooks->cancel)) {
             ATT_TRY(at_session_save(s, err));
-            return at_fail(err, ATT_CANCELLED, "stopped after step %lld; the same command continues", (long long)p->step);
+            return at_fail(err, ATT_CANCELLED, "stopped after step %lld; the same command continues",
+                           (long long)p->step);
         }
         const int64_t left = s->batches - p->batch;
         ATT_TRY(update(s, left < t->options->accumulate ? left : t->options->accumulate, err));

@@ -3,8 +3,9 @@
  *   run/recipe.yaml          the effective options
  *   run/train.jsonl          one JSON object a line, see train_log.h
  *   run/last.safetensors     checkpoint: continue from here
- *   run/best.safetensors     the model to use: the best validation (option best-metric), or the mean of the last ones
- * when better run/model-<step>.safetensors   models of the last validations (options keep, average)
+ *   run/best.safetensors     the model to use: the best validation (option best-metric), or the mean of the last ones when
+ *                            that is better
+ *   run/model-<number>.safetensors   models of the last validations, numbered from 1 (options keep, average)
  *   run/average.safetensors  their mean, at the end (option average)
  *
  * With an average of the weights (option ema) all model files hold it; the checkpoint holds both.
@@ -29,7 +30,7 @@ typedef struct at_trainer {
     const at_training_hooks *hooks; /* never NULL; its members may be */
     at_bundle *bundle;
     at_progress progress;
-    at_batcher *train, *valid; /* valid NULL: no validation */
+    at_batcher *train, *valid;       /* valid NULL: no validation */
     const at_valid_text *valid_text; /* to translate at each validation; NULL: none */
     at_train_log *log;
     int64_t pairs;

@@ -1,3 +1,4 @@
+/* Validation sentences as text: reading, translating, scoring. See valid_text.h. */
 #include "train/valid_text.h"
 
 #include <stdlib.h>

@@ -124,7 +124,8 @@ static bool is_best(const at_session *s, const at_measure *m)
 {
     const at_progress *p = &s->t->progress;
     const at_valid_scores best = {p->best_bleu, p->best_chrf};
-    return isfinite(mean_loss(m)) && (p->best_step == 0 || badness(s, mean_loss(m), m->score) < badness(s, p->best_loss, best));
+    return isfinite(mean_loss(m)) &&
+           (p->best_step == 0 || badness(s, mean_loss(m), m->score) < badness(s, p->best_loss, best));
 }
 
 static void remember_best(at_progress *p, const at_measure *m)
@@ -184,9 +185,10 @@ static at_status log_validation(at_session *s, const at_measure *m, bool improve
                                              .chrf = m->score.chrf,
                                              .improved = improved,
                                              .averaged = averaged > 0});
-    json_t *line = json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:b, s:f}", "event", averaged ? "average" : "validation",
-                             "step", (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "loss", number(loss), "nll", number(nll),
-                             "perplexity", number(exp(nll)), "improved", improved, "seconds", at_session_seconds(s));
+    json_t *line =
+        json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:b, s:f}", "event", averaged ? "average" : "validation", "step",
+                  (json_int_t)p->step, "epoch", (json_int_t)p->epoch, "loss", number(loss), "nll", number(nll),
+                  "perplexity", number(exp(nll)), "improved", improved, "seconds", at_session_seconds(s));
     add_scores(line, m);
     if (averaged) json_object_set_new(line, "models", json_integer(averaged));
     return at_train_log_add(s->t->log, line, err);
