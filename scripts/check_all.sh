@@ -14,7 +14,7 @@ cmake --build build/clang
 step "address and undefined-behaviour sanitizers"
 build asan
 ctest --preset asan --label-exclude long -j 2
-step "thread sanitizer: pool, models, translators"
+step "thread sanitizer: pool, eight translators at once"
 build tsan
 ctest --preset tsan -R 'pool|test_train$|contexts' -j 2
 step "every instruction set"

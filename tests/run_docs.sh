@@ -24,13 +24,13 @@ TAB=$(printf '\t')
 ATTEND_DATA=${ATTEND_DATA:-$root/../shared/data}
 PATH=$work/installed/bin:$PATH
 LD_LIBRARY_PATH=$work/installed/lib:$work/installed/lib64
-export ATTEND_DATA PATH LD_LIBRARY_PATH
+PKG_CONFIG_PATH=$work/installed/lib/pkgconfig:$work/installed/lib64/pkgconfig:$work/installed/lib/$(cc -dumpmachine)/pkgconfig
+export ATTEND_DATA PATH LD_LIBRARY_PATH PKG_CONFIG_PATH
 unset ATTEND_ISA
 
 # attend as a user has it after installation.
 install_attend() {
-    cmake --install "$build" --prefix "$work/installed" &&
-        PKG_CONFIG_PATH=$(dirname "$(find "$work/installed" -name attend.pc)") && export PKG_CONFIG_PATH
+    cmake --install "$build" --prefix "$work/installed"
 }
 
 # The folder that every document starts from.

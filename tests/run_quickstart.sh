@@ -22,7 +22,7 @@ fail() {
 }
 
 exact=$("$build/attend" evaluate runs/quickstart/test.hyp.en runs/quickstart/text/test.en --metric exact --json |
-    sed 's/.*"exact":\([0-9.]*\).*/\1/')
+    sed 's/^{"exact":\([0-9.]*\).*/\1/')
 awk -v exact="$exact" 'BEGIN { exit !(exact + 0 >= 95) }' || fail "exact match is $exact %, less than 95 %"
 answer=$(echo '机器学习' | "$build/attend" translate -m runs/quickstart/model/best.safetensors)
 [ "$answer" = "machine learning" ] || fail "机器学习 became $answer"
