@@ -32,6 +32,8 @@ const at_option at_bench_train_table[] = {
     {"vocab", ATT_OPT_INT, FIELD(vocab), "50257", 1, 1e7, NULL, "vocabulary of a language model", 0},
     {"steps", ATT_OPT_INT, FIELD(steps), "12", 1, 1e6, NULL, "timed steps", 0},
     {"threads", ATT_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "threads; 0: one a core", 0},
+    {"recompute", ATT_OPT_BOOL, FIELD(recompute), "false", 0, 0, NULL,
+     "compute the activations of each layer again in the backward pass instead of keeping them", 0},
     {"dropout", ATT_OPT_REAL, FIELD(dropout), "0.1", 0, 0.99, NULL, "rate of dropout, in all four places", 0},
     {"smoothing", ATT_OPT_REAL, FIELD(smoothing), "0.1", 0, 0.99, NULL, "label smoothing", 0},
     {0},
@@ -220,6 +222,7 @@ static at_status run(work *w, at_bench_train_result *r, at_error *err)
     double *took = malloc((size_t)w->options->steps * sizeof *took);
     if (took == NULL) return at_fail_memory(err, (size_t)w->options->steps * sizeof *took);
     at_ctx_init(&ctx, w->be);
+    ctx.recompute = w->options->recompute;
     const at_status status = time_steps(w, &ctx, took, r, err);
     at_ctx_free(&ctx);
     free(took);

@@ -3,6 +3,8 @@
 #ifndef ATT_TRAIN_BENCH_H
 #define ATT_TRAIN_BENCH_H
 
+#include <stdbool.h>
+
 #include "base/option.h"
 
 typedef enum at_bench_task { ATT_BENCH_TRANSLATE, ATT_BENCH_LM } at_bench_task;
@@ -12,6 +14,7 @@ typedef struct at_bench_train_options {
     char *source, *target, *sentencepiece;
     int64_t width, ffn, heads, layers, batch_tokens, length, vocab, steps, threads;
     double dropout, smoothing;
+    bool recompute;
 } at_bench_train_options;
 
 extern const at_option at_bench_train_table[];

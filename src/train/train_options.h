@@ -31,6 +31,7 @@ typedef struct at_train_options {
     int64_t sample_best;
     /* batches */
     int64_t batch_tokens, accumulate;
+    bool recompute;
     int batch_measure; /* at_batch_measure */
     /* optimisation */
     int optimizer; /* at_optimizer */

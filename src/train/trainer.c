@@ -239,6 +239,7 @@ at_status at_trainer_run(at_trainer *t, at_error *err)
     }
     t->progress.finished = false;
     at_ctx_init(&s.ctx, t->bundle->model->params.be);
+    s.ctx.recompute = t->options->recompute;
     at_status status = ATT_OK;
     const char *why = NULL;
     if (t->progress.due) status = at_session_validate(&s, err);
