@@ -126,13 +126,27 @@ at_status at_params_keep(at_params *params, unsigned wanted, at_error *err)
     return ATT_OK;
 }
 
-void at_params_swap_average(at_params *params)
+static void swap_weights(at_params *params, float **other)
 {
     float *weights = params->data;
-    params->data = params->average;
-    params->average = weights;
-    for (int i = 0; i < params->count; i++) params->tensor[i]->data = params->data + params->offset[i];
+    params->data = *other;
+    *other = weights;
+    for (int i = 0; i < params->count; i++) {
+        at_tensor *t = params->tensor[i];
+        t->data = params->data + params->offset[i];
+        t->grad = params->grad ? params->grad + params->offset[i] : NULL;
+    }
     at_params_changed(params);
+}
+
+void at_params_swap_average(at_params *params)
+{
+    swap_weights(params, &params->average);
+}
+
+void at_params_swap_gradient(at_params *params)
+{
+    swap_weights(params, &params->grad);
 }
 
 static float draw_one(const at_init *init, uint64_t key, uint64_t index)

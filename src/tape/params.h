@@ -58,6 +58,9 @@ typedef enum at_params_state { ATT_STATE_MOMENT1 = 1, ATT_STATE_MOMENT2 = 2, ATT
 at_status at_params_keep(at_params *params, unsigned wanted, at_error *err);
 /* The average takes the weights' place, and the weights the average's; the second call undoes the first. */
 void at_params_swap_average(at_params *params);
+/* The weights and the gradients exchange their memory, which training that is done doesn't need; the second call undoes the
+ * first. */
+void at_params_swap_gradient(at_params *params);
 /* Draws every tensor from its rule; a function of the seed and of the tensor's name. */
 at_status at_params_draw(at_params *params, uint64_t seed, at_error *err);
 /* Numbers in all tensors, padding not counted. */
