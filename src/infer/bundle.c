@@ -36,6 +36,7 @@ static at_status configure(at_model *model, const at_stored_model *stored, const
                            name, setting->name, model->arch->name);
         at_error why;
         const at_status status = at_option_set(row, model->config, setting->value, row->name, &why);
+        if (status == ATT_OPTION) return at_fail(err, ATT_INPUT, "%s: configuration: %s", name, why.text);
         if (status != ATT_OK) return at_fail(err, status, "%s: configuration: %s", name, why.text);
     }
     return ATT_OK;
