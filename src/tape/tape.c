@@ -187,6 +187,15 @@ float *at_grad(at_ctx *ctx, at_tensor *t, float *beta)
     return t->grad;
 }
 
+bool at_grad_pass(at_tensor *out, at_tensor *in)
+{
+    if (in->is_param || in->grad != NULL) return false;
+    in->grad = out->grad;
+    in->grad_set = true;
+    out->grad = NULL;
+    return true;
+}
+
 void at_backward(at_ctx *ctx)
 {
     for (const at_record *r = ctx->last; r && !ctx->be->failed && !ctx->host.failed; r = r->previous) {
