@@ -431,6 +431,12 @@ static void draw_copies(copies *c, const at_bundle *bundle, uint64_t key)
     at_buf_free(&text);
 }
 
+/* Warm-up, then falling to nothing, so that what is learned doesn't hang on the last batches. */
+static float rate_at(int step)
+{
+    return 4e-3f * (step < 100 ? (float)step / 100 : (float)(STEPS - step) / (STEPS - 100));
+}
+
 static void learn_to_copy(at_bundle *bundle)
 {
     at_params *p = &bundle->model->params;
@@ -452,7 +458,7 @@ static void learn_to_copy(at_bundle *bundle)
         at_params_settle_grad(p);
         must(at_ctx_check(&ctx, &err), &err);
         const at_optimize_args args = {.optimizer = ATT_OPTIMIZER_ADAM,
-                                       .rate = step < 100 ? 4e-5f * (float)step : 4e-3f,
+                                       .rate = rate_at(step),
                                        .beta1 = 0.9f,
                                        .beta2 = 0.98f,
                                        .eps = 1e-9f,

@@ -365,9 +365,9 @@ static void wrong_configuration(void **state)
     stored.setting_count = 3;
     assert_unmakeable(s, &stored, ATT_UNSUPPORTED, WORDS("m.safetensors", "widht"));
     settings[2] = (at_setting){"width", "five"};
-    assert_unmakeable(s, &stored, ATT_OPTION, WORDS("m.safetensors", "width", "five"));
+    assert_unmakeable(s, &stored, ATT_INPUT, WORDS("m.safetensors", "width", "five"));
     settings[2] = (at_setting){"target-vocab", "41"}; /* the later one counts */
-    assert_unmakeable(s, &stored, ATT_OPTION, WORDS("m.safetensors", "tie-embeddings"));
+    assert_unmakeable(s, &stored, ATT_INPUT, WORDS("m.safetensors", "tie-embeddings"));
     /* Terabytes are not asked for before the tensors are looked at. */
     settings[0].value = settings[1].value = "10000000";
     settings[2] = (at_setting){"width", "65536"};

@@ -149,6 +149,18 @@ at_status at_score(at_translator *translator, const at_line *sources, const at_l
  * self-attention of every layer and head for `text` and its translation (or `target` when not NULL). *html is malloc'ed. */
 at_status at_look(at_translator *translator, const char *text, const char *target, char **html, at_error *err);
 
+/* How near a token the encoder looks: the weight that token i gives to tokens i - 1, i and i + 1, mean over heads and tokens. */
+typedef struct at_nearness {
+    double *layer;  /* [layers], from the first; malloc'ed, the caller's */
+    double uniform; /* the same if all tokens of a sentence got equal weight */
+    int64_t layers, tokens;
+} at_nearness;
+
+/* Over `count` sentences, at least one, UTF-8. On failure nothing is left to free. ATT_INPUT: a sentence without tokens, or with more than
+ * 256. ATT_UNSUPPORTED: an architecture without encoder and decoder. */
+at_status at_look_nearness(at_translator *translator, const char *const *sentences, int64_t count, at_nearness *nearness,
+                           at_error *err);
+
 /* ---- models of other programs ---- */
 
 typedef struct at_import_check {

@@ -1,9 +1,11 @@
-/* at_look of attend/attend.h: attention of a sentence (infer/look.h) onto a page (plot/attention_page.h). */
+/* at_look of attend/attend.h: attention of a sentence (infer/look.h) onto a page (plot/attention_page.h); and
+ * at_look_nearness. */
 #include "infer/look.h"
 
 #include <inttypes.h>
 
 #include "api/translator.h"
+#include "infer/nearness.h"
 #include "plot/attention_page.h"
 
 /* ---- facts ---- */
@@ -158,4 +160,21 @@ at_status at_look(at_translator *translator, const char *text, const char *targe
     if (status != ATT_OK) at_buf_free(&page);
     *html = page.data;
     return status;
+}
+
+at_status at_look_nearness(at_translator *translator, const char *const *sentences, int64_t count, at_nearness *nearness,
+                           at_error *err)
+{
+    const at_bundle *bundle = &translator->bundle;
+    at_nearness_sum sum;
+    ATT_TRY(at_nearness_new(&sum, bundle, err));
+    at_status status = ATT_OK;
+    for (int64_t i = 0; i < count && status == ATT_OK; i++) status = at_nearness_add(&sum, bundle, sentences[i], err);
+    if (status != ATT_OK) {
+        at_nearness_free(&sum);
+        return status;
+    }
+    for (int64_t i = 0; i < sum.layers; i++) sum.near[i] /= (double)sum.tokens;
+    *nearness = (at_nearness){sum.near, sum.uniform / (double)sum.tokens, sum.layers, sum.tokens};
+    return ATT_OK;
 }

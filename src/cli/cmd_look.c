@@ -1,4 +1,4 @@
-/* attend look: a picture of a translator's attention. */
+/* attend look: a picture of a translator's attention, or how near its encoder looks. */
 #include <attend/attend.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,9 @@
 #include "cli/command.h"
 
 typedef struct look_state {
-    char *model, *target, *output;
+    char *model, *target, *output, *near;
     int64_t threads;
+    bool json;
 } look_state;
 
 #define FIELD(name) offsetof(look_state, name)
@@ -24,6 +25,13 @@ static const at_option options[] = {
      .offset = FIELD(output),
      .help = "the HTML page to write; - is standard output",
      .letter = 'o'},
+    {.name = "near",
+     .type = ATT_OPT_PATH,
+     .offset = FIELD(near),
+     .help =
+         "no page: print how much weight the encoder gives to a token and its two neighbours, layer by layer, in the "
+         "mean of this file's sentences"},
+    {.name = "json", .type = ATT_OPT_BOOL, .offset = FIELD(json), .def = "false", .help = "print --near as JSON"},
     {.name = "threads",
      .type = ATT_OPT_INT,
      .offset = FIELD(threads),
@@ -33,9 +41,9 @@ static const at_option options[] = {
     {0},
 };
 
-static const char *const required[] = {"model", "output", NULL};
+static const char *const required[] = {"model", NULL};
 
-static const at_positional positionals[] = {{"TEXT", "the sentence to translate", ATT_ONE}, {0}};
+static const at_positional positionals[] = {{"TEXT", "the sentence to translate", ATT_OPTIONAL}, {0}};
 
 static at_status write_page(at_output *output, const char *path, const char *html, at_error *err)
 {
@@ -48,16 +56,100 @@ static at_status write_page(at_output *output, const char *path, const char *htm
     return ATT_OK;
 }
 
+static at_status draw(at_cli *cli, const look_state *asked, at_translator *translator, at_error *err)
+{
+    char *html = NULL;
+    at_status status = at_look(translator, cli->arguments.positional[0], asked->target, &html, err);
+    if (status == ATT_OK) status = write_page(&cli->output, asked->output, html, err);
+    free(html);
+    return status;
+}
+
+/* ---- how near the encoder looks ---- */
+
+typedef struct texts {
+    char **text;
+    size_t count;
+} texts;
+
+static void texts_free(texts *t)
+{
+    for (size_t i = 0; i < t->count; i++) free(t->text[i]);
+    free(t->text);
+}
+
+static at_status texts_add(texts *t, const char *line, size_t len, at_error *err)
+{
+    char **grown = realloc(t->text, (t->count + 1) * sizeof *grown), *copy = strndup(line, len);
+    if (grown) t->text = grown;
+    if (grown == NULL || copy == NULL) {
+        free(copy);
+        return at_fail_memory(err, len);
+    }
+    t->text[t->count++] = copy;
+    return ATT_OK;
+}
+
+static at_status texts_read(texts *t, const char *path, at_error *err)
+{
+    at_lines *lines;
+    const char *line;
+    size_t len;
+    bool got = true;
+    ATT_TRY(at_lines_open(&lines, path, err));
+    at_status status = ATT_OK;
+    while (status == ATT_OK && (status = at_lines_next(lines, &line, &len, &got, err)) == ATT_OK && got)
+        status = texts_add(t, line, len, err);
+    at_lines_close(lines);
+    return status == ATT_OK && t->count == 0 ? at_fail(err, ATT_INPUT, "%s is empty; give sentences", path) : status;
+}
+
+static at_status print_nearness_json(at_output *output, const at_nearness *n, at_error *err)
+{
+    json_t *layers = json_array();
+    for (int64_t i = 0; i < n->layers; i++) json_array_append_new(layers, json_real(n->layer[i]));
+    return at_print_json(
+        output, json_pack("{s:o, s:f, s:I}", "layers", layers, "uniform", n->uniform, "tokens", (json_int_t)n->tokens),
+        err);
+}
+
+static at_status print_nearness(at_cli *cli, const look_state *asked, at_translator *translator, at_error *err)
+{
+    texts t = {0};
+    at_nearness n;
+    at_status status = texts_read(&t, asked->near, err);
+    if (status == ATT_OK) status = at_look_nearness(translator, (const char *const *)t.text, (int64_t)t.count, &n, err);
+    texts_free(&t);
+    ATT_TRY(status);
+    for (int64_t i = 0; i < n.layers && !asked->json; i++)
+        at_print(&cli->output, "encoder layer %d  %.4f\n", (int)i + 1, n.layer[i]);
+    if (asked->json)
+        status = print_nearness_json(&cli->output, &n, err);
+    else
+        at_print(&cli->output, "equal weights    %.4f\n", n.uniform);
+    free(n.layer);
+    return status;
+}
+
+static at_status check(const at_cli *cli, const look_state *asked, at_error *err)
+{
+    const bool text = cli->arguments.positional_count > 0, page = asked->output != NULL;
+    if (asked->near && (text || page || asked->target))
+        return at_fail(err, ATT_OPTION,
+                       "--near prints numbers of a file's sentences; leave out TEXT, --target and --output");
+    if (asked->near || (text && page)) return ATT_OK;
+    return at_fail(err, ATT_OPTION, "%s is missing; see \"attend look --help\"", text ? "--output PATH" : "TEXT");
+}
+
 static at_status run(at_cli *cli, void *state, at_error *err)
 {
     const look_state *asked = state;
     at_translator *translator;
-    char *html = NULL;
+    ATT_TRY(check(cli, asked, err));
     ATT_TRY(at_translator_open(&translator, asked->model, (int)asked->threads, err));
-    at_status status = at_look(translator, cli->arguments.positional[0], asked->target, &html, err);
+    const at_status status =
+        asked->near ? print_nearness(cli, asked, translator, err) : draw(cli, asked, translator, err);
     at_translator_free(translator);
-    if (status == ATT_OK) status = write_page(&cli->output, asked->output, html, err);
-    free(html);
     return status;
 }
 
@@ -69,7 +161,8 @@ const at_command at_cmd_look = {
                    "nothing but a browser.\n\n"
                    "With --target it shows how the model reads while it writes that translation.",
     .examples = "attend look -m model.safetensors \"ein Hund rennt\" -o look.html\n"
-                "attend look -m model.safetensors \"ein Hund rennt\" --target \"a dog runs\" -o look.html\n",
+                "attend look -m model.safetensors \"ein Hund rennt\" --target \"a dog runs\" -o look.html\n"
+                "attend look -m model.safetensors --near test.de\n",
     .positionals = positionals,
     .options = options,
     .required = required,

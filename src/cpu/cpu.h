@@ -59,7 +59,8 @@ enum { ATT_GEMM_SCRATCH = ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 2 * 
 /* Panels of B from row-major (K,N), or from its transpose (N,K): panels first .. last. */
 void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
                     bool transposed, int64_t first, int64_t last);
-/* C (M,N) (+)= A^T B over all threads. A (K,M), B (K,N) row-major. */
+/* C (M,N) (+)= A^T B over all threads, K in blocks of ATT_GEMM_TN_DEPTH. A (K,M), B (K,N) row-major. */
+enum { ATT_GEMM_TN_DEPTH = 384 };
 void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b,
                 int64_t ldb, float *c, int64_t ldc, bool accumulate);
 

@@ -3,12 +3,27 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { LINE = 64, HUGE_PAGE = 2 << 20 };
+
+/* Large blocks ask for huge pages: matrices are walked by columns too, and small pages would miss the translation buffer at
+ * every row. */
+static void *alloc_aligned(size_t bytes)
+{
+    const size_t unit = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : LINE, whole = (bytes + unit - 1) / unit * unit;
+    void *memory = aligned_alloc(unit, whole);
+#ifdef MADV_HUGEPAGE
+    if (memory && unit == HUGE_PAGE) (void)madvise(memory, whole, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
 
 static float *grow(at_cpu *cpu, at_scratch *scratch, int64_t floats)
 {
     if (scratch->data && floats <= scratch->floats) return scratch->data;
     const int64_t wanted = at_round_up(floats + floats / 4 + 1, ATT_PANEL);
-    float *data = aligned_alloc(64, (size_t)wanted * sizeof(float));
+    float *data = alloc_aligned((size_t)wanted * sizeof(float));
     if (data == NULL) {
         cpu->base.failed = true;
         return NULL;
@@ -38,7 +53,7 @@ int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit)
 
 static void *cpu_alloc(at_backend *be, size_t bytes)
 {
-    void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    void *memory = alloc_aligned(bytes);
     if (memory == NULL) be->failed = true;
     return memory;
 }

@@ -4,7 +4,7 @@
  *   +----------+              stride would make them collide there are copied into a tile of odd stride first. B streams
  *   | B panels | K            from panels packed once a step; C tiles are read and written once per 256 of K.
  * +-+----------+
- * |A|   C      | M            Own kernels instead of a library's because an output element is then one chain over K: equal bits
+ * |A|   C      | M            Own kernels instead of a library's because an output element is then the same sum over K: equal bits
  * +-+----------+              for any thread count, batch and number of rows, training and inference alike. They reach 92-100 %
  *                             of oneDNN's rate at the shapes of docs/performance.md. */
 #include <string.h>
@@ -73,29 +73,24 @@ void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const 
             }
 }
 
-static void pack_panel(float *panel, const float *b, int64_t depth, int64_t columns, int64_t ldb)
-{
-    for (int64_t p = 0; p < depth; p++) {
-        memcpy(panel + p * ATT_PANEL, b + p * ldb, (size_t)columns * sizeof(float));
-        memset(panel + p * ATT_PANEL + columns, 0, (size_t)(ATT_PANEL - columns) * sizeof(float));
-    }
-}
-
 void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
                     bool transposed, int64_t first, int64_t last)
 {
-    for (int64_t j = first; j < last; j++) {
-        const int64_t column = j * ATT_PANEL, columns = at_min(ATT_PANEL, n - column);
-        if (transposed)
-            k->pack_transposed(packed + column * depth, b + column * ldb, ldb, columns, depth);
-        else
-            pack_panel(packed + column * depth, b + column, depth, columns, ldb);
-    }
+    const int64_t from = first * ATT_PANEL, to = at_min(last * ATT_PANEL, n);
+    if (!transposed)
+        k->pack_strips(packed + from * depth, depth * ATT_PANEL, ATT_PANEL, b + from, ldb, depth, to - from);
+    for (int64_t j = from; transposed && j < to; j += ATT_PANEL)
+        k->pack_transposed(packed + j * depth, b + j * ldb, ldb, at_min(ATT_PANEL, to - j), depth);
 }
 
 /* A^T B: the depth is the number of tokens, thousands, and C a weight. Each chunk owns a rectangle of C and walks the depth in blocks,
  * so that a block of both operands, packed, stays in L2. */
-enum { TN_ROWS = 32 * ATT_TILE_ROWS, TN_COLUMNS = 256, TN_DEPTH = 256 };
+enum {
+    TN_ROWS = 19 * ATT_TILE_ROWS,
+    TN_COLUMNS = 512,
+    TN_DEPTH = ATT_GEMM_TN_DEPTH,
+    STRIP = TN_DEPTH * ATT_TILE_ROWS + ATT_PANEL /* floats of a packed strip; the last vectors end behind its rows */
+};
 
 typedef struct tn_job {
     at_cpu *cpu;
@@ -112,7 +107,7 @@ static void tn_tiles(const tn_job *job, const float *strips, const float *panels
         for (int64_t j = 0; j < columns; j += 2 * ATT_PANEL) {
             const at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i),
                                .k = depth,
-                               .a = strips + i * depth,
+                               .a = strips + i / ATT_TILE_ROWS * STRIP,
                                .lda = ATT_TILE_ROWS,
                                .b = panels + j * depth,
                                .ldb = ATT_PANEL,
@@ -129,14 +124,14 @@ static void tn_chunk(void *arg, int64_t chunk, int thread)
     const tn_job *job = arg;
     const int64_t i = chunk % job->row_chunks * job->rows, j = chunk / job->row_chunks * job->columns;
     const int64_t rows = at_min(job->rows, job->m - i), columns = at_min(job->columns, job->n - j);
-    const int64_t strip_floats = at_round_up(rows, ATT_TILE_ROWS) * TN_DEPTH + ATT_PANEL,
+    const int64_t strip_floats = at_ceil_div(rows, ATT_TILE_ROWS) * STRIP,
                   panel_floats = at_round_up(columns, 2 * ATT_PANEL) * TN_DEPTH;
     float *strips = at_cpu_scratch(job->cpu, thread, strip_floats + panel_floats + ATT_TILE_ROWS * 2 * ATT_PANEL);
     if (strips == NULL) return;
     float *panels = strips + strip_floats, *edge = panels + panel_floats;
     for (int64_t p = 0; p == 0 || p < job->depth; p += TN_DEPTH) { /* once for no rows: the product is zero */
         const int64_t depth = at_min(TN_DEPTH, job->depth - p);
-        job->cpu->k.pack_strips(strips, job->a + p * job->lda + i, job->lda, depth, rows);
+        job->cpu->k.pack_strips(strips, STRIP, ATT_TILE_ROWS, job->a + p * job->lda + i, job->lda, depth, rows);
         at_pack_panels(&job->cpu->k, panels, job->b + p * job->ldb + j, depth, columns, job->ldb, false, 0,
                        at_ceil_div(columns, ATT_PANEL));
         tn_tiles(job, strips, panels, rows, columns, depth, job->c + i * job->ldc + j, p > 0 || job->accumulate, edge);

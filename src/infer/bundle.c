@@ -25,6 +25,12 @@ static at_status find_arch(const at_arch **arch, const at_stored_model *stored, 
     return status;
 }
 
+/* A wrong option that stands in a file is wrong input. */
+static at_status in_file(at_status status)
+{
+    return status == ATT_OPTION ? ATT_INPUT : status;
+}
+
 /* Options that the file doesn't name keep their defaults. */
 static at_status configure(at_model *model, const at_stored_model *stored, const char *name, at_error *err)
 {
@@ -36,7 +42,7 @@ static at_status configure(at_model *model, const at_stored_model *stored, const
                            name, setting->name, model->arch->name);
         at_error why;
         const at_status status = at_option_set(row, model->config, setting->value, row->name, &why);
-        if (status != ATT_OK) return at_fail(err, status, "%s: configuration: %s", name, why.text);
+        if (status != ATT_OK) return at_fail(err, in_file(status), "%s: configuration: %s", name, why.text);
     }
     return ATT_OK;
 }
@@ -96,7 +102,7 @@ static at_status build(at_model *model, const at_stored_model *stored, const cha
 {
     at_error why;
     at_status status = model->arch->build(model, &why);
-    if (status != ATT_OK) return at_fail(err, status, "%s: %s", name, why.text);
+    if (status != ATT_OK) return at_fail(err, in_file(status), "%s: %s", name, why.text);
     if (model->params.failed) return at_fail(err, ATT_MEMORY, "%s: no memory to describe the model", name);
     ATT_TRY(check_weights(&model->params, stored, name, err));
     status = at_params_allocate(&model->params, training, &why);

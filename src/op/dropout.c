@@ -1,6 +1,6 @@
 /* y = residual + m * x / (1 - rate), m Bernoulli(1 - rate) (Srivastava et al. 2014)
  * keeps nothing: the mask is a function of its key
- * dresidual = dy;  dx = m * dy / (1 - rate) */
+ * dx = m * dy / (1 - rate);  dresidual = dy, the same memory where it is the first part of that gradient */
 #include <assert.h>
 
 #include "op/op.h"
@@ -40,11 +40,13 @@ void at_dropout_bwd(at_ctx *ctx, const at_record *record)
 {
     const dropout_args *args = record->args;
     const int64_t n = at_tensor_floats(record->out);
+    at_tensor *residual = record->in[0];
     float beta;
-    float *dresidual = at_grad(ctx, record->in[0], &beta);
-    if (dresidual && at_ctx_check(ctx, NULL) == ATT_OK)
-        ctx->be->axpy(ctx->be, dresidual, beta, record->out->grad, 1, n);
     float *dx = at_grad(ctx, record->in[1], &beta);
     if (dx && at_ctx_check(ctx, NULL) == ATT_OK)
         ctx->be->dropout_bwd(ctx->be, dx, beta, record->out->grad, n, args->rate, args->key);
+    if (residual && residual->needs_grad && at_grad_pass(record->out, residual)) return;
+    float *dresidual = at_grad(ctx, residual, &beta);
+    if (dresidual && at_ctx_check(ctx, NULL) == ATT_OK)
+        ctx->be->axpy(ctx->be, dresidual, beta, record->out->grad, 1, n);
 }

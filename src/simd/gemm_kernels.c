@@ -8,8 +8,9 @@
  *      ...
  *      row 13 -> ...                         AVX-512: 14 x 2 accumulators of 16 lanes, 28 of 32 registers
  *
- * Rows beyond what the register file holds are done in steps (ATT_STEP). Each output element is the same chain of multiply-adds
- * whatever the tile, so the choice of tile never changes bits. Contraction is on in this file alone. */
+ * C is fetched while the products are summed and added to once at the end. Rows beyond what the register file holds are done in
+ * steps (ATT_STEP). Each output element is the same chain of multiply-adds whatever the tile, so the choice of tile never changes
+ * bits. Contraction is on in this file alone. */
 #include "simd/kernels.h"
 
 #if defined(__clang__)
@@ -47,8 +48,10 @@ static inline __attribute__((always_inline)) void tile(int rows, int panels, boo
     at_v acc[ATT_TILE_ROWS][2 * ATT_PARTS];
     const float *at[POINTERS];
     ATT_UNROLL for (int i = 0; i < rows; i += ROWS_A_POINTER) at[i / ROWS_A_POINTER] = transposed ? a + i : a + i * lda;
+    ATT_UNROLL for (int i = 0; i < rows; i++) ATT_UNROLL for (int v = 0; v < panels; v++) /* C is written at the end */
+        __builtin_prefetch(c + i * ldc + v * ATT_PANEL, 1);
     ATT_UNROLL for (int i = 0; i < rows; i++) ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) acc[i][v] =
-        t->accumulate ? (at_v)(*(const at_vm *)(c + i * ldc + v * ATT_VL)) : (at_v){0};
+        (at_v){0};
     for (int64_t p = t->k; p > 0; p--) {
         at_v row[2 * ATT_PARTS];
         ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) row[v] =
@@ -64,6 +67,9 @@ static inline __attribute__((always_inline)) void tile(int rows, int panels, boo
         else
             ATT_UNROLL for (int i = 0; i < rows; i += ROWS_A_POINTER) at[i / ROWS_A_POINTER]++;
     }
+    if (t->accumulate)
+        ATT_UNROLL for (int i = 0; i < rows; i++) ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) acc[i][v] +=
+            (at_v)(*(const at_vm *)(c + i * ldc + v * ATT_VL));
     ATT_UNROLL for (int i = 0; i < rows; i++) ATT_UNROLL for (int v = 0; v < panels * ATT_PARTS; v++) *
         (at_vm *)(c + i * ldc + v * ATT_VL) = acc[i][v];
 }

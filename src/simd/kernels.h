@@ -3,7 +3,7 @@
  *
  * Row kernels work on 16 lanes on every instruction set, multiply and add rounded separately, so all tables give the
  * same bits. The product kernels use fused multiply-add where the processor has it; there an output element is
- * one chain over k in ascending order, so its bits depend on the instruction set but never on tile, batch or threads.
+ * the same sum over k, so its bits depend on the instruction set but never on tile, batch or threads.
  *
  * Read next: vec.h (the 16-lane vector), gemm_kernels.c, row_kernels.c. */
 #ifndef ATT_SIMD_KERNELS_H
@@ -72,8 +72,10 @@ typedef struct at_kernels {
     /* Transposes 16 rows (each of n floats, ld apart; `rows` of them real, the rest zero) into a panel [n][16]. */
     void (*pack_transposed)(float *panel, const float *rows_at, int64_t ld, int64_t rows, int64_t n);
 
-    /* Columns of a block [depth][columns] (rows ld apart) as strips [depth][ATT_TILE_ROWS]; two floats past the last strip are written too. */
-    void (*pack_strips)(float *strips, const float *a, int64_t ld, int64_t depth, int64_t columns);
+    /* Columns of a block [depth][columns] (rows ld apart) as strips [depth][width], `stride` floats apart, the last one filled
+     * up with zeros. width <= 16; of narrower strips the 16 - width floats behind each are written, too. */
+    void (*pack_strips)(float *strips, int64_t stride, int64_t width, const float *a, int64_t ld, int64_t depth,
+                        int64_t columns);
 
     /* y = act(y + bias) for each of `rows` rows; bias may be NULL; keep (may be NULL, rows of stride n) receives y + bias. */
     void (*bias_act)(float *y, int64_t ldy, const float *bias, float *keep, int64_t rows, int64_t n, at_act act);
@@ -103,7 +105,6 @@ typedef struct at_kernels {
 
     /* y = a * x + (accumulate ? y : 0) */
     void (*axpy)(float *y, const float *x, float a, int64_t n, bool accumulate);
-    void (*add)(float *y, const float *a, const float *b, int64_t n);
     void (*scale)(float *y, float a, int64_t n);
     double (*sum_squares)(const float *x, int64_t n); /* +inf or NaN when x has one */
     float (*dot)(const float *x, const float *y, int64_t n);

@@ -258,11 +258,6 @@ static void axpy(float *y, const float *x, float a, int64_t n, bool accumulate)
     }
 }
 
-static void add(float *y, const float *a, const float *b, int64_t n)
-{
-    ATT_FOR_VECTORS(n) store(y, at, n, load(a, at, n) + load(b, at, n));
-}
-
 static void scale_by(float *y, float a, int64_t n)
 {
     ATT_FOR_VECTORS(n) store(y, at, n, load(y, at, n) * at_vset(a));
@@ -394,18 +389,14 @@ static void pack_transposed(float *panel, const float *rows_at, int64_t ld, int6
     }
 }
 
-/* A block [depth][columns] as strips of ATT_TILE_ROWS columns, each [depth][ATT_TILE_ROWS]. A whole vector is stored at a time; what it
- * writes past its row is overwritten by the next one. */
-static void pack_strips(float *strips, const float *a, int64_t ld, int64_t depth, int64_t columns)
+/* Row by row, because rows are what the processor fetches ahead. A whole vector is stored at a time; what it writes past its
+ * strip's row is overwritten by the next row, or falls behind the strip. */
+static void pack_strips(float *strips, int64_t stride, int64_t width, const float *a, int64_t ld, int64_t depth,
+                        int64_t columns)
 {
-    for (int64_t i = 0; i < columns; i += ATT_TILE_ROWS) {
-        float *strip = strips + i * depth;
-        const int64_t width = columns - i;
-        if (width >= ATT_LANES)
-            for (int64_t p = 0; p < depth; p++) at_vstore(strip + p * ATT_TILE_ROWS, at_vload(a + p * ld + i));
-        else
-            for (int64_t p = 0; p < depth; p++)
-                at_vstore(strip + p * ATT_TILE_ROWS, at_vload_part(a + p * ld + i, width, 0));
+    for (int64_t p = 0; p < depth; p++) {
+        float *to = strips + p * width;
+        for (int64_t i = 0; i < columns; i += width, to += stride) at_vstore(to, load(a + p * ld, i, columns));
     }
 }
 
@@ -427,7 +418,6 @@ void ATT_GLUE(at_row_kernels, ATT_ISA)(at_kernels *table)
     table->rmsprop = rmsprop;
     table->sgd = sgd;
     table->axpy = axpy;
-    table->add = add;
     table->scale = scale_by;
     table->sum_squares = sum_squares;
     table->dot = dot;

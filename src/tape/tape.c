@@ -7,8 +7,8 @@
 
 #include "base/rng.h"
 
-/* Small enough for a sentence, large enough that a training step needs a few dozen. */
-enum { CHUNK_BYTES = 16 << 20 };
+/* An area grows by what it has, within these bounds: little for a sentence, a few dozen chunks for a training step. */
+enum { LEAST_CHUNK = 1 << 20, MOST_CHUNK = 16 << 20 };
 
 void at_ctx_init(at_ctx *ctx, at_backend *be)
 {
@@ -19,14 +19,15 @@ void at_ctx_init(at_ctx *ctx, at_backend *be)
 
 /* ---- device memory ---- */
 
-static at_device_chunk *chunk_new(at_ctx *ctx, size_t bytes)
+static at_device_chunk *chunk_new(at_ctx *ctx, const at_device_area *area, size_t bytes)
 {
     at_device_chunk *c = malloc(sizeof *c);
     if (c == NULL) {
         ctx->host.failed = true;
         return NULL;
     }
-    const size_t wanted = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+    const size_t growth = area->used < LEAST_CHUNK ? LEAST_CHUNK : area->used > MOST_CHUNK ? MOST_CHUNK : area->used;
+    const size_t wanted = bytes > growth ? bytes : growth;
     *c = (at_device_chunk){ctx->be->alloc(ctx->be, wanted), wanted, 0, NULL};
     if (c->data) return c;
     free(c);
@@ -56,7 +57,7 @@ static void area_begin(at_ctx *ctx, at_device_area *area)
 {
     if (area->chunks && area->chunks->next) {
         area_free(ctx, area);
-        area->chunks = chunk_new(ctx, area->peak);
+        area->chunks = chunk_new(ctx, area, area->peak);
     }
     area_reset(area);
 }
@@ -109,7 +110,7 @@ static float *area_floats(at_ctx *ctx, at_device_area *area, int64_t floats)
     while (area->current && area->current->bytes - area->current->used < bytes && area->current->next)
         area->current = area->current->next;
     if (area->current == NULL || area->current->bytes - area->current->used < bytes) {
-        at_device_chunk *c = chunk_new(ctx, bytes);
+        at_device_chunk *c = chunk_new(ctx, area, bytes);
         if (c == NULL) return NULL;
         if (area->current)
             area->current->next = c;
@@ -283,10 +284,7 @@ static void replay(at_ctx *ctx, const at_record *segment)
 static void segment_bwd(at_ctx *ctx, const at_record *record)
 {
     const segment_args *args = record->args;
-    at_tensor *x = record->in[0];
-    x->grad = record->out->grad;
-    x->grad_set = true;
-    record->out->grad = NULL;
+    at_grad_pass(record->out, record->in[0]);
     if (ctx->held != args->number) replay(ctx, record);
     ctx->held = args->number;
 }
@@ -372,6 +370,15 @@ float *at_grad(at_ctx *ctx, at_tensor *t, float *beta)
     *beta = t->grad_set ? 1 : 0;
     t->grad_set = true;
     return t->grad;
+}
+
+bool at_grad_pass(at_tensor *out, at_tensor *in)
+{
+    if (in->is_param || in->grad != NULL) return false;
+    in->grad = out->grad;
+    in->grad_set = true;
+    out->grad = NULL;
+    return true;
 }
 
 void at_backward(at_ctx *ctx)

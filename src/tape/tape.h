@@ -161,6 +161,10 @@ bool at_may_overwrite(const at_ctx *ctx, const at_tensor *x, bool sign_stays);
 /* Where to write the gradient of t, and whether to assign (beta 0) or add (beta 1). NULL when t (or its gradient) isn't wanted. */
 float *at_grad(at_ctx *ctx, at_tensor *t, float *beta);
 
+/* Hands the gradient of a record's output on to an input of the same size instead of copying it; the output has none afterwards,
+ * but its values stay until the record's backward returns. False, and nothing done, where the input has a part of its gradient already. */
+bool at_grad_pass(at_tensor *out, at_tensor *in);
+
 /* Goes back from the last record, whose output is the loss and starts with gradient 1 (folded into its op). */
 void at_backward(at_ctx *ctx);
 

@@ -46,11 +46,14 @@ static const field fields[] = {WHOLE(step),
                                WHOLE(text)};
 enum { FIELDS = sizeof fields / sizeof *fields };
 
+/* Of attend.progress and of the flat tensors' layout; rises when either changes its meaning. */
+enum { CHECKPOINT_VERSION = 1 };
+
 /* No clock: the bytes of two equal runs are equal. Times are in the log. */
 static char *progress_json(const at_progress *p)
 {
     json_t *object = json_object();
-    int failed = 0;
+    int failed = json_object_set_new(object, "version", json_integer(CHECKPOINT_VERSION));
     for (int i = 0; i < FIELDS; i++) {
         const char *at = (const char *)p + fields[i].offset;
         failed |= json_object_set_new(object, fields[i].name,
@@ -68,6 +71,14 @@ static at_status progress_parse(at_progress *p, const char *text, const char *pa
     json_t *object = text ? json_loads(text, 0, NULL) : NULL;
     if (object == NULL)
         return at_fail(err, ATT_INPUT, "%s is a model, not a checkpoint that training can continue from", path);
+    const json_int_t version = json_integer_value(json_object_get(object, "version"));
+    if (version != CHECKPOINT_VERSION) {
+        json_decref(object);
+        return at_fail(err, ATT_UNSUPPORTED,
+                       "%s is a checkpoint of version %lld, this program continues version %d; use the attend that "
+                       "wrote it, or another run folder",
+                       path, (long long)version, CHECKPOINT_VERSION);
+    }
     memset(p, 0, sizeof *p);
     for (int i = 0; i < FIELDS; i++) {
         const json_t *value = json_object_get(object, fields[i].name);

@@ -1,13 +1,15 @@
 /* Checkpoint: a model file plus what the optimizer keeps and the position of the run. Continuing from it gives the
- * bytes that the uninterrupted run would have given.
+ * bytes that the uninterrupted run would have given. What the optimizer keeps are flat tensors with the layout of the
+ * parameter block (tape/params.h), one write each:
  *
- *   adam.moment1, adam.moment2         Adam and AdamW         flat tensors with the layout of the parameter block
- * (tape/params.h) rmsprop.moment2, rmsprop.moment1   RMSProp; the latter with momentum sgd.moment1 SGD with momentum
+ *   adam.moment1, adam.moment2         Adam and AdamW
+ *   rmsprop.moment2, rmsprop.moment1   RMSProp; the latter with momentum
+ *   sgd.moment1                        SGD with momentum
  *   average.weights                    the moving average of the weights (option ema)
  *
- * The position is the metadata entry attend.progress, a JSON object with the fields below; reals are written with 17
- * digits, so that they read back to the same value. Random numbers and the order of data are functions of (seed, step,
- * epoch) and need no state. */
+ * The position is the metadata entry attend.progress, a JSON object with the fields below and a version; reals are
+ * written with 17 digits, so that they read back to the same value. Random numbers and the order of data are functions
+ * of (seed, step, epoch) and need no state. */
 #ifndef ATT_TRAIN_CHECKPOINT_H
 #define ATT_TRAIN_CHECKPOINT_H
 
