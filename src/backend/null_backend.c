@@ -20,6 +20,11 @@ static void count_flop(at_backend *be, double flop)
     null_of(be)->counts.flop += flop;
 }
 
+static void note_size(int64_t *largest, int64_t size)
+{
+    if (size > *largest) *largest = size;
+}
+
 static void null_free(at_backend *be)
 {
     free(be);
@@ -93,6 +98,13 @@ static void null_linear_bwd(at_backend *be, float *dx, float beta_x, float *dw, 
     count_flop(be, (dx ? product(m, w->n, w->k) : 0) + (dw ? product(m, w->n, w->k) : 0));
 }
 
+static void note_keys(at_backend *be, const at_attention_args *a)
+{
+    at_scratch_sizes *sizes = &null_of(be)->counts.scratch;
+    for (int64_t b = 0; b < a->count; b++) note_size(&sizes->keys, a->key.end[b] - a->key.begin[b]);
+    note_size(&sizes->head_width, a->head_width);
+}
+
 /* Products of all visible pairs of query and key: two in the forward pass, five in the backward. */
 static double attention_flop(const at_attention_args *a)
 {
@@ -108,6 +120,7 @@ static void null_attention_fwd(at_backend *be, float *o, float *lse, const float
                                const at_attention_args *args)
 {
     (void)o, (void)lse, (void)q, (void)k, (void)v;
+    note_keys(be, args);
     count_flop(be, 2 * attention_flop(args));
 }
 
@@ -122,7 +135,9 @@ static void null_attention_bwd(at_backend *be, float *dq, float beta_q, float *d
 static void null_layer_norm_fwd(at_backend *be, float *y, float *stat, const float *x, const float *gamma,
                                 const float *beta, int64_t n, int64_t d, float eps)
 {
-    (void)be, (void)y, (void)stat, (void)x, (void)gamma, (void)beta, (void)n, (void)d, (void)eps;
+    (void)y, (void)stat, (void)x, (void)gamma, (void)beta, (void)eps;
+    note_size(&null_of(be)->counts.scratch.rows, n);
+    note_size(&null_of(be)->counts.scratch.width, d);
 }
 
 static void null_layer_norm_bwd(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta,
@@ -174,6 +189,7 @@ static void null_linear_cross_entropy(at_backend *be, double *loss, double *nll,
                                       int64_t n, float smoothing, float grad_scale)
 {
     (void)db, (void)x, (void)b, (void)targets, (void)smoothing, (void)grad_scale;
+    note_size(&null_of(be)->counts.scratch.vocabulary, w->n);
     for (int64_t i = 0; i < n; i++) loss[i] = 0;
     for (int64_t i = 0; nll && i < n; i++) nll[i] = 0;
     count_flop(be, (1 + (dx != NULL) + (dw != NULL)) * product(n, w->n, w->k));
@@ -256,4 +272,9 @@ at_status at_null_backend_new(at_backend **be, at_error *err)
 at_null_counts at_null_backend_counts(const at_backend *be)
 {
     return ((const null_backend *)be)->counts;
+}
+
+void at_null_backend_forget_peak(at_backend *be)
+{
+    null_of(be)->counts.peak_bytes = null_of(be)->counts.bytes;
 }

@@ -32,6 +32,7 @@ typedef struct at_train_options {
     /* batches */
     int64_t batch_tokens, accumulate;
     bool recompute;
+    int64_t memory;    /* bytes; 0: no limit */
     int batch_measure; /* at_batch_measure */
     /* optimisation */
     int optimizer; /* at_optimizer */
