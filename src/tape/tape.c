@@ -52,12 +52,13 @@ static void area_reset(at_device_area *area)
     area->used = 0;
 }
 
-/* Chunks of the last step become one, large enough for all of it: what is left over at the end of each chunk is lost only once. */
+/* Chunks become one, large enough for all that was in them: what is left over at the end of each chunk is lost only once. A
+ * quarter more is for larger batches; pages that are never written take no memory. */
 static void area_begin(at_ctx *ctx, at_device_area *area)
 {
     if (area->chunks && area->chunks->next) {
         area_free(ctx, area);
-        area->chunks = chunk_new(ctx, area, area->peak);
+        area->chunks = chunk_new(ctx, area, area->peak + area->peak / 4);
     }
     area_reset(area);
 }
@@ -273,7 +274,7 @@ static void replay(at_ctx *ctx, const at_record *segment)
     bool *run = at_ctx_host(ctx, (size_t)count * sizeof *run);
     if (records == NULL || run == NULL) return;
     for (int64_t i = 0; i < count; i++) run[i] = must_run(records[i]);
-    area_reset(&ctx->inner);
+    area_begin(ctx, &ctx->inner);
     ctx->area = &ctx->inner;
     for (int64_t i = count - 1; i >= 0; i--)
         if (run[i]) run_again(ctx, records[i]);
@@ -304,7 +305,7 @@ void at_checkpoint_begin(at_ctx *ctx)
     ctx->segment = ctx->held = ++ctx->segments;
     ctx->before = ctx->last;
     ctx->area = &ctx->inner;
-    area_reset(&ctx->inner);
+    area_begin(ctx, &ctx->inner);
 }
 
 at_tensor *at_checkpoint_end(at_ctx *ctx, at_tensor *x)
