@@ -30,12 +30,19 @@ static void null_free(at_backend *be)
     free(be);
 }
 
+/* Large blocks lie in huge pages, as the CPU backend asks for them. */
+static size_t whole_pages(size_t bytes)
+{
+    enum { HUGE_PAGE = 2 << 20 };
+    return bytes < 2 * HUGE_PAGE ? bytes : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+}
+
 static void *null_alloc(at_backend *be, size_t bytes)
 {
     null_backend *null = null_of(be);
     const uintptr_t at = null->next;
     null->next += (bytes + 63) / 64 * 64;
-    null->counts.bytes += bytes;
+    null->counts.bytes += whole_pages(bytes);
     if (null->counts.bytes > null->counts.peak_bytes) null->counts.peak_bytes = null->counts.bytes;
     return (void *)at; /* never dereferenced */
 }
@@ -43,7 +50,7 @@ static void *null_alloc(at_backend *be, size_t bytes)
 static void null_release(at_backend *be, void *memory, size_t bytes)
 {
     (void)memory;
-    null_of(be)->counts.bytes -= bytes;
+    null_of(be)->counts.bytes -= whole_pages(bytes);
 }
 
 static void null_upload(at_backend *be, void *to, const void *from, size_t bytes)

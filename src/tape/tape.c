@@ -7,8 +7,8 @@
 
 #include "base/rng.h"
 
-/* An area grows by what it has, within these bounds: little for a sentence, a few dozen chunks for a training step. */
-enum { LEAST_CHUNK = 1 << 20, MOST_CHUNK = 16 << 20 };
+/* An area doubles within these bounds: little for a sentence, a dozen chunks for a training step. */
+enum { LEAST_CHUNK = 1 << 20, MOST_CHUNK = 256 << 20 };
 
 void at_ctx_init(at_ctx *ctx, at_backend *be)
 {

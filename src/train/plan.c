@@ -1,9 +1,6 @@
 /* Memory and work of a run before it runs. See plan.h. */
 #include "train/plan.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "base/resident.h"
 #include "train/accumulate.h"
 #include "train/show.h"
@@ -163,9 +160,10 @@ static int64_t next_parts(const at_train_options *o, int64_t parts)
     return 0;
 }
 
-static double megabytes(int64_t bytes)
+/* Millions, rounded up: as option values are written. */
+static long long millions(int64_t bytes)
 {
-    return (double)(bytes + (1 << 20) - 1) / (1 << 20);
+    return (long long)((bytes + 999999) / 1000000);
 }
 
 /* `least` is the plan of the smallest batches. */
@@ -180,14 +178,14 @@ static at_status fail_no_fit(const at_plan *least, const at_plan_input *in, int6
     if (recomputed.peak < least->peak)
         return at_fail(
             err, ATT_OPTION,
-            "memory %.0fM is too little: with batches of %lld tokens this run takes %.0fM, with recompute %.0fM; "
+            "memory %lldM is too little: with batches of %lld tokens this run takes %lldM, with recompute %lldM; "
             "give so much, or train a smaller model",
-            megabytes(limit), (long long)in->options->batch_tokens, megabytes(least->peak), megabytes(recomputed.peak));
+            millions(limit), (long long)in->options->batch_tokens, millions(least->peak), millions(recomputed.peak));
     return at_fail(
         err, ATT_OPTION,
-        "memory %.0fM is too little: with batches of %lld tokens this run takes %.0fM; give so much, or train a "
+        "memory %lldM is too little: with batches of %lld tokens this run takes %lldM; give so much, or train a "
         "smaller model",
-        megabytes(limit), (long long)in->options->batch_tokens, megabytes(least->peak));
+        millions(limit), (long long)in->options->batch_tokens, millions(least->peak));
 }
 
 at_status at_plan_fit(int64_t *parts, at_plan *plan, const at_plan_input *in, int64_t limit, at_error *err)
