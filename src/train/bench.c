@@ -145,8 +145,9 @@ static at_status prepare_lm(work *w, at_error *err)
     if (w->offset == NULL || w->ids == NULL) return at_fail_memory(err, (size_t)tokens * sizeof *w->ids);
     for (int64_t b = 0; b <= sequences; b++) w->offset[b] = b * o->length;
     for (int64_t i = 0; i < tokens; i++) w->ids[i] = (int32_t)at_rng_below(7, (uint64_t)i, (uint32_t)o->vocab);
-    const number numbers[] = {
-        {"layers", (double)o->layers}, {"context", o->length > 1024 ? (double)o->length : 1024}, {0}};
+    /* One model for all lengths of a batch, so that they can be compared. */
+    const double context = o->batch_tokens > 1024 ? (double)o->batch_tokens : 1024;
+    const number numbers[] = {{"layers", (double)o->layers}, {"context", context}, {0}};
     return make_model(w, "gpt", numbers, o->vocab, err);
 }
 

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Time and memory of a training step over the length of sequences, at equal tokens a batch, as a Markdown table:
+#
+#     sh bench/length.sh build/attend [--recompute and other options of attend bench train]
+#
+# Attention's work: 2 products of all visible pairs of tokens in the forward pass, 5 in the backward; the rest of a step
+# doesn't depend on length.
+set -eu
+
+attend=$1
+shift
+tokens=16384
+width=128
+layers=4
+echo "| length | ms a step | attention's GFLOP | ms but for the shortest's | GFLOP/s of the difference | peak MB |"
+echo "|---|---|---|---|---|---|"
+first_ms=
+for length in 512 1024 2048 4096 8192 16384; do
+    json=$("$attend" bench train --task lm --width $width --ffn 512 --heads 4 --layers $layers --vocab 1000 --dropout 0.1 \
+        --length $length --batch-tokens $tokens --steps 3 --json "$@")
+    ms=$(echo "$json" | sed 's/.*"ms_per_step": *\([0-9.]*\).*/\1/')
+    mb=$(echo "$json" | sed 's/.*"peak_mb": *\([0-9]*\).*/\1/')
+    awk -v n=$length -v t=$tokens -v d=$width -v l=$layers -v ms="$ms" -v mb="$mb" -v first="$first_ms" 'BEGIN {
+        flop = 7 * 2 * (n + 1) / 2 * t * d * l
+        base = 7 * 2 * (512 + 1) / 2 * t * d * l
+        if (first == "") rest = "| |"
+        else rest = sprintf("%.0f | %.0f |", ms - first, (flop - base) / (ms - first) / 1e6)
+        printf "| %d | %.0f | %.1f | %s %d |\n", n, ms, flop / 1e9, rest, mb
+    }'
+    [ -n "$first_ms" ] || first_ms=$ms
+done
