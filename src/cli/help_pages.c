@@ -46,7 +46,7 @@ static void begin_recipes(at_output *output, const at_command *const *commands)
         "preset: tiny\n"
         "source: [a.en, b.en.gz]            # paths are relative to the recipe's folder\n"
         "target: [a.de, b.de.gz]\n"
-        "run: ${RUNS:-runs}/first           # ${NAME} and ${NAME:-default} are the environment's\n"
+        "run: ${RUNS:-runs}/first           # ${NAME} and ${NAME:-default} are the environment's, $${ is ${\n"
         "model:                             # sections only group: options keep their own names\n"
         "  width: 256\n"
         "  tie_embeddings: yes              # '_' and '-' are equal in names\n"
