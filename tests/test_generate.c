@@ -10,6 +10,7 @@
 #include "infer/text_stream.h"
 #include "reference_model.h"
 #include "tiny_translator.h"
+#include "train/show.h"
 
 enum { CONTEXT = 32, LINES = 400, VALID_LINES = 20 };
 
@@ -302,6 +303,28 @@ static void greedy_is_the_argmax(void **state)
     be->free(be);
 }
 
+/* at_show's each */
+static void keep_shown(void *arg, const char *text)
+{
+    char *shown = arg;
+    strcat(strcat(shown, text), "|");
+}
+
+static void prompts_are_shown(void **state)
+{
+    (void)state;
+    at_error err;
+    at_backend *be;
+    at_bundle bundle = open_trained(&be);
+    char shown[1000] = "";
+    must(at_show(&bundle, "blau blau\nkatze k", keep_shown, shown, &err), &err);
+    assert_ptr_equal(strstr(shown, "blau blau\t "), shown);
+    assert_non_null(strstr(shown, "|katze k\tatze "));
+    assert_null(strchr(shown, '\n'));
+    at_bundle_free(&bundle);
+    be->free(be);
+}
+
 typedef struct collector {
     at_buf text;
     int calls, most;
@@ -506,6 +529,7 @@ int main(void)
         cmocka_unit_test(validation_reads_all_text),
         cmocka_unit_test(options_of_the_other_task_are_refused),
         cmocka_unit_test(greedy_is_the_argmax),
+        cmocka_unit_test(prompts_are_shown),
         cmocka_unit_test(text_is_continued),
         cmocka_unit_test(draws_hang_on_seed_and_line),
         cmocka_unit_test(work_can_be_ended),

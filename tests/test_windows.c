@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/rng.h"
 #include "data/window_batcher.h"
 
@@ -172,18 +173,13 @@ static void write_text(const char *to, const char *text, size_t len)
     assert_int_equal(fclose(out), 0);
 }
 
-static at_tokenizer *train(at_subword kind, bool byte_fallback)
+static at_tokenizer *train(at_subword kind, const char *text_path)
 {
     at_error err;
     at_buf model = {0};
     at_tokenizer *tokenizer;
-    const char *const paths = path;
-    const at_tokenizer_spec spec = {.paths = &paths,
-                                    .path_count = 1,
-                                    .vocab_size = 300,
-                                    .model = kind,
-                                    .byte_fallback = byte_fallback,
-                                    .character_coverage = 1};
+    const at_tokenizer_spec spec = {
+        .paths = &text_path, .path_count = 1, .vocab_size = 300, .model = kind, .character_coverage = 1};
     must(at_tokenizer_train(&spec, &model, &err), &err);
     must(at_tokenizer_open(&tokenizer, model.data, model.len, "test", &err), &err);
     at_buf_free(&model);
@@ -217,7 +213,7 @@ static void characters_are_kept(void **state)
     (void)state;
     static const char text[] = "  First\tline,  twice \n\n\nA\xC3\xA9 \xE6\xBC\xA2\xE2\x82\xAC\n \nlast: no end";
     write_text(path, text, sizeof text - 1);
-    at_tokenizer *tokenizer = train(ATT_SUBWORD_CHAR, false);
+    at_tokenizer *tokenizer = train(ATT_SUBWORD_CHAR, path);
     at_corpus corpus = read_stream(tokenizer, 1);
     expect_stream(tokenizer, &corpus, text);
     assert_int_equal(corpus.id_count, sizeof text - 1 - 1 - 2 - 2); /* bytes of é, 漢, € beyond the first */
@@ -234,12 +230,42 @@ static void characters_are_kept(void **state)
     at_tokenizer_free(tokenizer);
 }
 
+/* nanoGPT's text: 65 characters, of which none is lost. */
+static void shakespeare_is_kept(void **state)
+{
+    (void)state;
+    enum { SPECIALS = 4, TAB = 1 };
+    char train_path[600], valid_path[600];
+    const char *data = getenv("ATTEND_DATA");
+    snprintf(train_path, sizeof train_path, "%s/tinyshakespeare/train.txt", data && *data ? data : "../shared/data");
+    snprintf(valid_path, sizeof valid_path, "%s/tinyshakespeare/val.txt", data && *data ? data : "../shared/data");
+    if (access(train_path, R_OK) != 0 || access(valid_path, R_OK) != 0) {
+        print_message("skipped: no tinyshakespeare in ../shared/data; set ATTEND_DATA\n");
+        skip();
+    }
+    at_error err;
+    at_corpus corpus;
+    at_buf text = {0};
+    at_tokenizer *tokenizer = train(ATT_SUBWORD_CHAR, train_path);
+    assert_int_equal(at_tokenizer_size(tokenizer), 65 + SPECIALS + TAB);
+    const char *const paths[] = {valid_path};
+    const at_corpus_spec spec = {.files = {.sources = paths, .count = 1, .one_side = true},
+                                 .judge = {.tokenizer = {tokenizer, tokenizer}}};
+    must(at_corpus_open(&corpus, &spec, &err), &err);
+    must(at_file_read(valid_path, &text, &err), &err);
+    assert_int_equal(corpus.id_count, text.len);
+    expect_stream(tokenizer, &corpus, text.data);
+    at_corpus_free(&corpus);
+    at_buf_free(&text);
+    at_tokenizer_free(tokenizer);
+}
+
 /* Where a line end is no piece, the end token stands for it, behind the last line too. */
 static void other_vocabularies_end_lines(void **state)
 {
     (void)state;
     write_text(path, "eins zwei drei\n\nzwei drei", 25);
-    at_tokenizer *tokenizer = train(ATT_SUBWORD_BPE, false);
+    at_tokenizer *tokenizer = train(ATT_SUBWORD_BPE, path);
     const int32_t eos = at_tokenizer_eos(tokenizer);
     assert_int_equal(at_tokenizer_line_end(tokenizer), eos);
     at_corpus corpus = read_stream(tokenizer, 1);
@@ -254,9 +280,8 @@ static void other_vocabularies_end_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_token_is_predicted_once),
-        cmocka_unit_test(windows_hang_on_seed_and_epoch),
-        cmocka_unit_test(characters_are_kept),
+        cmocka_unit_test(every_token_is_predicted_once), cmocka_unit_test(windows_hang_on_seed_and_epoch),
+        cmocka_unit_test(characters_are_kept),           cmocka_unit_test(shakespeare_is_kept),
         cmocka_unit_test(other_vocabularies_end_lines),
     };
     return cmocka_run_group_tests(tests, make_paths, remove_paths);
