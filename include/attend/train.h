@@ -5,7 +5,7 @@
  *   at_training_new(&run, &error);
  *   at_training_set(run, "source", "train.en", &error);      any option of `attend train --help`, as text
  *   at_training_set(run, "target", "train.de", &error);
- *   at_training_set(run, "run", "runs/first", &error);
+ *   at_training_set(run, "run", "runs/first", &error);       a language model: "task" and "text" instead of both
  *   at_training_run(run, &hooks, &error);                     starts it, or continues what is in the folder
  *   at_training_free(run);
  *
@@ -37,9 +37,11 @@ at_status at_training_preset(at_training *training, const char *name, at_error *
 const char *at_preset_name(int index);
 bool at_preset_setting(const char *preset, int index, const char **name, const char **value);
 
-/* For front ends that show or parse options: table number 0 (the run) and 1 (the model) with the object its rows describe and a title;
- * NULL past the last. */
+/* For front ends that show or parse options: table number 0 (the run) and from 1 on the models', one a task, with the
+ * object its rows describe and a title; NULL past the last. */
 const struct at_option *at_training_options(at_training *training, int table, void **object, const char **title);
+/* The number of the model's table that option task asks for. */
+int at_training_model_table(const at_training *training);
 
 typedef enum at_training_kind {
     ATT_TRAINING_STARTED,   /* data read, model built; text: pairs left out, a vocabulary smaller than asked for */
@@ -58,11 +60,12 @@ typedef struct at_training_event {
     int64_t step, steps; /* updates done, and at most */
     int64_t epoch;       /* epochs done */
     int64_t seed;        /* of this run */
-    int64_t parameters, pairs, skipped;
-    double loss, nll;    /* nats a target token; loss is label-smoothed; negative when finished without validation */
-    double bleu, chrf;   /* percent, when validated or finished; negative: nothing was translated */
-    double rate, norm;   /* learning rate; norm of the gradient */
-    double tokens_per_s; /* target tokens */
+    int64_t parameters, skipped;
+    int64_t pairs, tokens; /* of the training text: sentence pairs, or of a language model tokens; the other is 0 */
+    double loss, nll;      /* nats a target token; loss is label-smoothed; negative when finished without validation */
+    double bleu, chrf;     /* percent, when validated or finished; negative: nothing was translated */
+    double rate, norm;     /* learning rate; norm of the gradient */
+    double tokens_per_s;   /* target tokens */
     double seconds, seconds_left;
     bool continued;   /* a checkpoint was found */
     bool improved;    /* the best validation so far (option best-metric) */
@@ -99,7 +102,8 @@ at_status at_training_run_seeds(at_training *training, int64_t count, const at_t
 /* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Reads all text and, when none is
  * given, trains the tokenizer, but keeps nothing. Of hooks (may be NULL), ATT_TRAINING_NOTED is reported. */
 typedef struct at_training_plan {
-    int64_t pairs, skipped; /* sentence pairs kept and left out */
+    int64_t pairs, skipped; /* sentence pairs kept and left out; of a language model lines left out */
+    int64_t tokens;         /* of a language model's text; else 0 */
     int64_t source_vocab, target_vocab, parameters;
     int64_t batches;      /* an epoch */
     double flop_per_step; /* of products and attention */

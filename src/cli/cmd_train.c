@@ -60,7 +60,7 @@ static at_status bind(at_cli *cli, void *state, at_error *err)
     void *object;
     const char *title;
     for (int table = 0; (rows = at_training_options(s->training, table, &object, &title)) != NULL; table++)
-        at_arguments_group(&cli->arguments, title, rows, object, true);
+        (table == 0 ? at_arguments_group : at_arguments_alternative)(&cli->arguments, title, rows, object, true);
     return ATT_OK;
 }
 
@@ -77,13 +77,26 @@ static at_status add_preset(at_cli *cli, const char *preset, at_error *err)
     return ATT_OK;
 }
 
+/* Of the models' options, those of the task that is asked for. */
+static at_status choose_model(at_cli *cli, train_state *s, at_error *err)
+{
+    char why[120];
+    void *object;
+    const char *title;
+    ATT_TRY(at_arguments_apply_one(&cli->arguments, "task", err));
+    const int table = at_training_model_table(s->training);
+    at_training_options(s->training, table, &object, &title);
+    snprintf(why, sizeof why, "%s; leave it out, or set another task", strstr(title, "of task"));
+    return at_arguments_choose(&cli->arguments, object, why, err);
+}
+
 static at_status prepare(at_cli *cli, void *state, at_error *err)
 {
-    (void)state;
     if (cli->arguments.positional_count > 0)
         ATT_TRY(at_recipe_read(&cli->arguments, cli->arguments.positional[0], err));
     const char *preset = at_arguments_value(&cli->arguments, "preset");
-    return preset ? add_preset(cli, preset, err) : ATT_OK;
+    if (preset) ATT_TRY(add_preset(cli, preset, err));
+    return choose_model(cli, state, err);
 }
 
 /* What a report needs: where to print, and how. */
@@ -140,8 +153,9 @@ static void print_event(at_output *output, const at_training_event *e)
     at_duration(e->seconds, time);
     switch (e->kind) {
     case ATT_TRAINING_STARTED:
-        at_note(output, "%s: %" PRId64 " sentence pairs, %" PRId64 " parameters, seed %" PRId64,
-                e->continued ? "continuing" : "training", e->pairs, e->parameters, e->seed);
+        at_note(output, "%s: %" PRId64 " %s, %" PRId64 " parameters, seed %" PRId64,
+                e->continued ? "continuing" : "training", e->tokens > 0 ? e->tokens : e->pairs,
+                e->tokens > 0 ? "tokens" : "sentence pairs", e->parameters, e->seed);
         if (e->continued) at_note(output, "at step %" PRId64 ", epoch %" PRId64 ", after %s", e->step, e->epoch, time);
         break;
     case ATT_TRAINING_STEP:
@@ -189,14 +203,22 @@ static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
     ATT_TRY(at_training_dry_run(s->training, &hooks, &p, err));
     if (s->json)
         return at_print_json(&cli->output,
-                             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "pairs", (json_int_t)p.pairs,
-                                       "skipped", (json_int_t)p.skipped, "source_vocab", (json_int_t)p.source_vocab,
+                             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", p.tokens > 0 ? "tokens" : "pairs",
+                                       (json_int_t)(p.tokens > 0 ? p.tokens : p.pairs), "skipped",
+                                       (json_int_t)p.skipped, "source_vocab", (json_int_t)p.source_vocab,
                                        "target_vocab", (json_int_t)p.target_vocab, "parameters",
                                        (json_int_t)p.parameters, "batches", (json_int_t)p.batches, "flop_per_step",
                                        p.flop_per_step, "peak_bytes", (json_int_t)p.peak_bytes),
                              err);
-    at_print(&cli->output, "sentence pairs   %" PRId64 " (%" PRId64 " skipped)\n", p.pairs, p.skipped);
-    at_print(&cli->output, "vocabulary       %" PRId64 " source, %" PRId64 " target\n", p.source_vocab, p.target_vocab);
+    if (p.tokens > 0)
+        at_print(&cli->output,
+                 "tokens           %" PRId64 " (%" PRId64 " lines skipped)\nvocabulary       %" PRId64 "\n", p.tokens,
+                 p.skipped, p.target_vocab);
+    else
+        at_print(&cli->output,
+                 "sentence pairs   %" PRId64 " (%" PRId64 " skipped)\nvocabulary       %" PRId64 " source, %" PRId64
+                 " target\n",
+                 p.pairs, p.skipped, p.source_vocab, p.target_vocab);
     at_print(&cli->output, "parameters       %" PRId64 "\n", p.parameters);
     at_print(&cli->output, "batches an epoch %" PRId64 "\n", p.batches);
     at_print(&cli->output, "GFLOP a step     %.1f\n", p.flop_per_step / 1e9);
@@ -250,7 +272,8 @@ static void close_state(void *state)
 const at_command at_cmd_train = {
     .name = "train",
     .summary = "train a model from text",
-    .description = "Trains a translator from parallel text. Options come from a recipe (a YAML file), from a preset, "
+    .description = "Trains a translator from parallel text, or with task language-model a model that continues text "
+                   "(attend generate). Options come from a recipe (a YAML file), from a preset, "
                    "or from the command line, "
                    "which overrides both.\n\n"
                    "The run folder receives the log (train.jsonl), checkpoints and best.safetensors, the model to use. "
@@ -260,7 +283,9 @@ const at_command at_cmd_train = {
                 "attend train examples/multi30k/tiny.yaml --seed 2 --run runs/second\n"
                 "attend train --preset tiny --source train.en --target train.de -o runs/first\n"
                 "attend train examples/multi30k/tiny.yaml --seeds 3 --best-metric bleu\n"
-                "attend train examples/multi30k/tiny.yaml --dry-run\n",
+                "attend train examples/multi30k/tiny.yaml --dry-run\n"
+                "attend train --task language-model --text book.txt --subword char -o runs/book\n"
+                "attend train runs/book/recipe.yaml\n",
     .positionals = positionals,
     .options = options,
     .state_size = sizeof(train_state),

@@ -16,6 +16,7 @@
 #define ATT_COMMANDS(COMMAND) \
     COMMAND(train)             \
     COMMAND(translate)         \
+    COMMAND(generate)          \
     COMMAND(score)             \
     COMMAND(look)              \
     COMMAND(plot)              \
