@@ -257,7 +257,6 @@ static void print_line(at_output *output, const at_translation *t)
 static at_status print_translation(void *arg, int64_t index, const at_translation *t, at_error *err)
 {
     printer *p = arg;
-    p->done++;
     p->truncated += t->truncated;
     p->looped += t->looped;
     p->again += t->unlooped || t->extended;
