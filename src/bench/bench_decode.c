@@ -86,6 +86,8 @@ static int64_t split_lines(const at_buf *text, at_line *lines, int64_t most)
 
 static at_status read_sentences(sentences *s, const at_bundle *bundle, const at_bench_decode_options *o, at_error *err)
 {
+    if (bundle->source == NULL || bundle->model->arch->encode == NULL)
+        return at_fail(err, ATT_INPUT, "%s: is no translator with a tokenizer; give one", o->model);
     at_buf text = {0};
     at_line *lines = malloc((size_t)o->sentences * sizeof *lines);
     at_status status = lines ? ATT_OK : at_fail_memory(err, (size_t)o->sentences * sizeof *lines);

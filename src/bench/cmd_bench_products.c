@@ -96,7 +96,9 @@ const at_command at_cmd_bench_products = {
     .description =
         "Times a training step on random tokens, and the matrix products of its linear layers and its loss alone, in "
         "turn, with one thread and with several; prints medians and the ratio of the two. The products are computed by "
-        "attend's kernels, and in a build with ATTEND_BENCH_ONEDNN also by oneDNN's dnnl_sgemm.",
+        "attend's kernels, and in a build with ATTEND_BENCH_ONEDNN also by oneDNN's dnnl_sgemm; set "
+        "OMP_WAIT_POLICY=passive "
+        "there, or oneDNN's idle threads go on spinning into the next step.",
     .examples = "attend bench products --preset base\n"
                 "attend bench products --width 128 --ffn 256 --heads 4 --layers 4 --threads 2 --json\n",
     .options = options,
