@@ -91,7 +91,7 @@ static void watch(void *user, const at_training_event *event)
 static at_status run(const char *name, const char *threads, int64_t stop_at, watcher *w, at_error *err)
 {
     *w = (watcher){.stop_at = stop_at};
-    const at_training_hooks hooks = {watch, w, &w->cancel};
+    const at_training_hooks hooks = {.report = watch, .user = w, .cancel = &w->cancel};
     at_training *t = small_run(name, threads);
     const at_status status = at_training_run(t, &hooks, err);
     at_training_free(t);

@@ -13,6 +13,7 @@
 #ifndef ATTEND_TRAIN_H
 #define ATTEND_TRAIN_H
 
+#include <attend/profile.h>
 #include <attend/status.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -52,7 +53,8 @@ typedef enum at_training_kind {
     ATT_TRAINING_SHOWN,     /* text: a sentence of `show`, a TAB, its translation now */
     ATT_TRAINING_SAVED,     /* text: path of the checkpoint */
     ATT_TRAINING_FINISHED,  /* text: why it ended; loss, bleu, chrf: of the best model */
-    ATT_TRAINING_NOTED      /* text: something about the training text that the user should know; before STARTED */
+    ATT_TRAINING_NOTED,     /* text: something about the training text that the user should know; before STARTED */
+    ATT_TRAINING_PROFILED   /* profile: where the time of training went; last of all */
 } at_training_kind;
 
 typedef struct at_training_event {
@@ -67,10 +69,11 @@ typedef struct at_training_event {
     double rate, norm;     /* learning rate; norm of the gradient */
     double tokens_per_s;   /* target tokens */
     double seconds, seconds_left;
-    bool continued;   /* a checkpoint was found */
-    bool improved;    /* the best validation so far (option best-metric) */
-    bool averaged;    /* of the mean of the last models */
-    const char *text; /* may be NULL; valid during the call */
+    bool continued;            /* a checkpoint was found */
+    bool improved;             /* the best validation so far (option best-metric) */
+    bool averaged;             /* of the mean of the last models */
+    const char *text;          /* may be NULL; valid during the call */
+    const at_profile *profile; /* likewise */
 } at_training_event;
 
 typedef struct at_training_hooks {
@@ -78,6 +81,7 @@ typedef struct at_training_hooks {
                    const at_training_event *event); /* may be NULL; called on the thread that runs the training */
     void *user;
     const volatile int *cancel; /* raised by the caller: a checkpoint is saved, ATT_CANCELLED returned; may be NULL */
+    bool profile;               /* report ATT_TRAINING_PROFILED at the end, also of a run that was cancelled */
 } at_training_hooks;
 
 /* ATT_CANCELLED and any failure leave the run folder such that the same call continues. hooks may be NULL. */
@@ -111,22 +115,6 @@ typedef struct at_training_plan {
 } at_training_plan;
 at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan,
                               at_error *err);
-
-/* ---- speed ---- */
-
-/* Options of the training benchmark as text, like at_training's. */
-typedef struct at_bench_training at_bench_training;
-at_status at_bench_training_new(at_bench_training **bench, at_error *err);
-void at_bench_training_free(at_bench_training *bench); /* NULL is fine */
-const struct at_option *at_bench_training_options(at_bench_training *bench, void **object);
-
-typedef struct at_bench_training_result {
-    double target_tokens_per_s, best; /* over all timed steps; of the best one */
-    double ms_per_step;               /* median */
-    double loss;                      /* of the last step, nats a token */
-    int64_t parameters, peak_mb;      /* largest resident size of the process */
-} at_bench_training_result;
-at_status at_bench_training_run(const at_bench_training *bench, at_bench_training_result *result, at_error *err);
 
 #ifdef __cplusplus
 }

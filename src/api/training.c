@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "api/training.h"
-#include "train/bench.h"
 #include "train/run.h"
 
 /* A model's options are set for each task that has them, so that task may be set before or after them. */
@@ -211,37 +210,4 @@ at_status at_training_dry_run(at_training *training, const at_training_hooks *ho
 {
     plan_args args = {hooks, plan};
     return with_spec(training, run_plan, &args, err);
-}
-
-struct at_bench_training {
-    at_bench_train_options options;
-};
-
-at_status at_bench_training_new(at_bench_training **bench, at_error *err)
-{
-    at_bench_training *b = calloc(1, sizeof *b);
-    if (b == NULL) return at_fail_memory(err, sizeof *b);
-    *bench = b;
-    return at_options_defaults(at_bench_train_table, &b->options, err);
-}
-
-void at_bench_training_free(at_bench_training *bench)
-{
-    if (bench == NULL) return;
-    at_options_free(at_bench_train_table, &bench->options);
-    free(bench);
-}
-
-const struct at_option *at_bench_training_options(at_bench_training *bench, void **object)
-{
-    *object = &bench->options;
-    return at_bench_train_table;
-}
-
-at_status at_bench_training_run(const at_bench_training *bench, at_bench_training_result *result, at_error *err)
-{
-    at_bench_train_result r;
-    ATT_TRY(at_bench_train(&bench->options, &r, err));
-    *result = (at_bench_training_result){r.target_tokens_per_s, r.best, r.ms_per_step, r.loss, r.parameters, r.peak_mb};
-    return ATT_OK;
 }

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/profile_output.h"
 #include "cli/recipe.h"
 
 typedef struct train_state {
     char *preset;
-    bool dry_run, json;
+    bool dry_run, json, profile;
     int64_t seeds;
     at_training *training;
 } train_state;
@@ -38,6 +39,11 @@ static const at_option options[] = {
      .offset = FIELD(dry_run),
      .def = "false",
      .help = "read and check everything, print sizes and memory, train nothing"},
+    {.name = "profile",
+     .type = ATT_OPT_BOOL,
+     .offset = FIELD(profile),
+     .def = "false",
+     .help = "at the end, print what each operation took, and how much of the machine's peak that is"},
     {.name = "json",
      .type = ATT_OPT_BOOL,
      .offset = FIELD(json),
@@ -108,7 +114,7 @@ typedef struct reporter {
 static void print_event_json(at_output *output, const at_training_event *e)
 {
     static const char *const names[] = {"started", "step",  "logged",   "skipped", "validated",
-                                        "shown",   "saved", "finished", "noted"};
+                                        "shown",   "saved", "finished", "noted",   "profiled"};
     json_t *object = json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:f}", "event", names[e->kind], "step",
                                (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", at_json_number(e->loss),
                                "nll", at_json_number(e->nll), "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
@@ -117,6 +123,7 @@ static void print_event_json(at_output *output, const at_training_event *e)
     if (scored) json_object_set_new(object, "bleu", json_real(e->bleu));
     if (scored) json_object_set_new(object, "chrf", json_real(e->chrf));
     if (e->text) json_object_set_new(object, "text", at_json_text(e->text));
+    if (e->profile) json_object_set_new(object, "profile", at_profile_json(e->profile));
     at_print_json(output, object, NULL);
 }
 
@@ -175,6 +182,9 @@ static void print_event(at_output *output, const at_training_event *e)
         at_note(output, "finished after %" PRId64 " steps and %s: %s", e->step, time, e->text);
         if (e->skipped) at_note(output, "%" PRId64 " updates were skipped; train.jsonl has their lines", e->skipped);
         break;
+    case ATT_TRAINING_PROFILED:
+        at_print_profile(output, e->profile);
+        break;
     case ATT_TRAINING_LOGGED:
     case ATT_TRAINING_SAVED:
         break;
@@ -199,7 +209,7 @@ static void report_note(void *user, const at_training_event *event)
 static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
 {
     at_training_plan p;
-    const at_training_hooks hooks = {report_note, &cli->output, cli->interrupted};
+    const at_training_hooks hooks = {.report = report_note, .user = &cli->output, .cancel = cli->interrupted};
     ATT_TRY(at_training_dry_run(s->training, &hooks, &p, err));
     if (s->json)
         return at_print_json(&cli->output,
@@ -258,7 +268,7 @@ static at_status run(at_cli *cli, void *state, at_error *err)
     const train_state *s = state;
     if (s->dry_run) return print_plan(cli, s, err);
     reporter r = {&cli->output, s->json};
-    const at_training_hooks hooks = {report, &r, cli->interrupted};
+    const at_training_hooks hooks = {report, &r, cli->interrupted, s->profile};
     return s->seeds > 0 ? run_seeds(cli, s, &hooks, err) : at_training_run(s->training, &hooks, err);
 }
 
@@ -284,6 +294,7 @@ const at_command at_cmd_train = {
                 "attend train --preset tiny --source train.en --target train.de -o runs/first\n"
                 "attend train examples/multi30k/tiny.yaml --seeds 3 --best-metric bleu\n"
                 "attend train examples/multi30k/tiny.yaml --dry-run\n"
+                "attend train examples/multi30k/tiny.yaml --steps 20 --profile\n"
                 "attend train --task language-model --text book.txt --subword char -o runs/book\n"
                 "attend train runs/book/recipe.yaml\n",
     .positionals = positionals,

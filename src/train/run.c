@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/profile_backend.h"
 #include "base/file.h"
 #include "base/json_dump.h"
 #include "base/rng.h"
@@ -418,7 +419,7 @@ static at_status run_with(run *r, const at_run_spec *spec, const at_training_hoo
     ATT_TRY(at_run_recipe_write(&r->recipe, spec, err));
     ATT_TRY(open_log(r, o, err));
     if (!r->trainer.continued) ATT_TRY(log_data(r, err));
-    return at_trainer_run(&r->trainer, err);
+    return hooks->profile ? at_trainer_run_profiled(&r->trainer, be, err) : at_trainer_run(&r->trainer, err);
 }
 
 at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_error *err)
@@ -427,6 +428,7 @@ at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_err
     run r = {.lock = -1};
     ATT_TRY(at_run_check_options(spec->options, err));
     ATT_TRY(at_cpu_backend_new(&be, (int)spec->options->threads, NULL, err));
+    if (hooks->profile) ATT_TRY(at_profile_backend_new(&be, be, ATT_PROFILE_WEIGHTS, err));
     const at_status status = run_with(&r, spec, hooks, be, err);
     run_free(&r);
     be->free(be);

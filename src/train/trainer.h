@@ -40,5 +40,7 @@ typedef struct at_trainer {
 } at_trainer;
 
 at_status at_trainer_run(at_trainer *trainer, at_error *err);
+/* The same with `be`, the model's, a profile backend: reports ATT_TRAINING_PROFILED at the end. */
+at_status at_trainer_run_profiled(at_trainer *trainer, at_backend *be, at_error *err);
 
 #endif
