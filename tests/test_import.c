@@ -88,7 +88,7 @@ static void add(scratch *s, const char *name, int64_t d0, int64_t d1)
     for (int64_t i = 0; i < count; i++) data[i] = (float)at_rng_below(key, (uint64_t)i, 33) / 8 - 2;
     assert_true(s->count < MOST);
     s->tensor[s->count++] =
-        (at_stored_tensor){strdup(name), ATT_F32, d1 ? 2 : 1, {d0, d1}, data, (size_t)count * sizeof *data};
+        (at_stored_tensor){strdup(name), ATT_F32, d1 ? 2 : 1, {d0, d1}, data, (size_t)count * sizeof *data, NULL};
 }
 
 static at_stored_tensor *find(scratch *s, const char *name)
@@ -565,9 +565,9 @@ static void answers_that_do_not_fit(void **state)
     at_bundle bundle = import_bundle(s);
     const char *path = path_in(s, "expected.safetensors");
     static const int64_t ids[] = {3, 4, 0, 1000}, mask[] = {1, 1, 1, 0}, none[] = {0, 0, 0, 0};
-    at_stored_tensor tensors[] = {{"source", ATT_I64, 2, {1, 4}, ids, 32},
-                                  {"source_mask", ATT_I64, 2, {1, 4}, mask, 32},
-                                  {"target", ATT_I64, 2, {1, 3}, ids, 24}};
+    at_stored_tensor tensors[] = {{"source", ATT_I64, 2, {1, 4}, ids, 32, NULL},
+                                  {"source_mask", ATT_I64, 2, {1, 4}, mask, 32, NULL},
+                                  {"target", ATT_I64, 2, {1, 3}, ids, 24, NULL}};
     static const char *const words[] = {"\"source_mask\"", "\"target\"", "\"encoder\""};
     for (size_t count = 1; count <= 3; count++) {
         must(at_safetensors_write(path, tensors, count, NULL, 0, &err), &err);

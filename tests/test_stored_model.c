@@ -242,7 +242,7 @@ static void extras_follow(void **state)
     float *block = malloc((size_t)p->floats * sizeof *block);
     for (int64_t i = 0; i < p->floats; i++) block[i] = (float)i;
     const at_stored_tensor extra[] = {
-        {"adam.moment1", ATT_F32, 1, {p->floats}, block, (size_t)p->floats * sizeof *block}};
+        {"adam.moment1", ATT_F32, 1, {p->floats}, block, (size_t)p->floats * sizeof *block, NULL}};
     const at_metadata progress[] = {{"attend.progress", "{\"step\":9}"}};
     must(at_bundle_save(&bundle, s->path, block, extra, 1, progress, 1, &err), &err);
     at_stored_model stored;
@@ -463,11 +463,11 @@ static void foreign_tensors(void **state)
         at_stored_tensor tensor;
         const char *word;
     } cases[] = {
-        {{"w", ATT_F16, 1, {4}, bytes, 8}, "\"w\" is F16"},
-        {{"tokenizer.source", ATT_F32, 1, {2}, bytes, 8}, "tokenizer.source"},
-        {{"tokenizer.source", ATT_U8, 2, {2, 4}, bytes, 8}, "tokenizer.source"},
-        {{"tokenizer.target", ATT_U8, 1, {8}, bytes, 8}, "tokenizer.source"},
-        {{"tokenizer.source.pieces", ATT_U8, 1, {8}, bytes, 8}, "tokenizer.source"},
+        {{"w", ATT_F16, 1, {4}, bytes, 8, NULL}, "\"w\" is F16"},
+        {{"tokenizer.source", ATT_F32, 1, {2}, bytes, 8, NULL}, "tokenizer.source"},
+        {{"tokenizer.source", ATT_U8, 2, {2, 4}, bytes, 8, NULL}, "tokenizer.source"},
+        {{"tokenizer.target", ATT_U8, 1, {8}, bytes, 8, NULL}, "tokenizer.source"},
+        {{"tokenizer.source.pieces", ATT_U8, 1, {8}, bytes, 8, NULL}, "tokenizer.source"},
     };
     at_error err;
     at_stored_model stored;
@@ -475,8 +475,8 @@ static void foreign_tensors(void **state)
         must(at_safetensors_write(s->path, &cases[i].tensor, 1, good, 3, &err), &err);
         assert_refused(at_stored_model_open(&stored, s->path, &err), ATT_INPUT, &err, WORDS(s->path, cases[i].word));
     }
-    const at_stored_tensor both[] = {{"tokenizer.source", ATT_U8, 1, {8}, bytes, 8},
-                                     {"tokenizer.source.pieces", ATT_U8, 1, {8}, bytes, 8}};
+    const at_stored_tensor both[] = {{"tokenizer.source", ATT_U8, 1, {8}, bytes, 8, NULL},
+                                     {"tokenizer.source.pieces", ATT_U8, 1, {8}, bytes, 8, NULL}};
     must(at_safetensors_write(s->path, both, 2, good, 3, &err), &err);
     assert_refused(at_stored_model_open(&stored, s->path, &err), ATT_INPUT, &err, WORDS("list of pieces"));
     must(at_safetensors_write(s->path, both, 1, good, 3, &err), &err);

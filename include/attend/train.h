@@ -103,15 +103,17 @@ typedef struct at_training_seeds {
 at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks,
                                 at_training_seeds *seeds, at_error *err);
 
-/* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Reads all text and, when none is
+/* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Memory is that of a
+ * process that does nothing else. Reads all text and, when none is
  * given, trains the tokenizer, but keeps nothing. Of hooks (may be NULL), ATT_TRAINING_NOTED is reported. */
 typedef struct at_training_plan {
     int64_t pairs, skipped; /* sentence pairs kept and left out; of a language model lines left out */
     int64_t tokens;         /* of a language model's text; else 0 */
     int64_t source_vocab, target_vocab, parameters;
-    int64_t batches;      /* an epoch */
-    double flop_per_step; /* of products and attention */
-    int64_t peak_bytes;   /* weights, gradients, moments and the largest batch's activations */
+    int64_t batches;                  /* an epoch */
+    int64_t batch_tokens, accumulate; /* with the option memory: as cut to fit into it */
+    double flop_per_step;             /* of products and attention */
+    int64_t peak_bytes;               /* resident at most, the process' base and the text included */
 } at_training_plan;
 at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan,
                               at_error *err);

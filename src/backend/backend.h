@@ -159,12 +159,24 @@ at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_e
  * third, 72 MB together. Takes some 0.1 s a number. isa as in at_cpu_backend_new. */
 at_status at_cpu_peak(at_peak *peak, const int *threads, int count, const char *isa, at_error *err);
 
+/* The largest sizes of calls that decide how much memory a backend takes for itself. */
+typedef struct at_scratch_sizes {
+    int64_t keys, head_width; /* of an attention */
+    int64_t rows, width;      /* of a norm */
+    int64_t vocabulary;       /* of a loss */
+} at_scratch_sizes;
+
+/* Bytes that the CPU backend takes for itself with so many threads (0: the default). */
+size_t at_cpu_scratch_bytes(const at_scratch_sizes *sizes, int threads);
+
 /* What the null backend counted. Its pointers must not be read. */
 typedef struct at_null_counts {
-    size_t bytes, peak_bytes; /* device memory held now, and at most */
-    double flop;              /* of products and attention, multiply and add counted as two */
+    size_t bytes, peak_bytes; /* device memory held now, and at most since the last at_null_backend_forget_peak */
+    at_scratch_sizes scratch;
+    double flop; /* of products and attention, multiply and add counted as two */
 } at_null_counts;
 at_status at_null_backend_new(at_backend **be, at_error *err);
 at_null_counts at_null_backend_counts(const at_backend *be);
+void at_null_backend_forget_peak(at_backend *be);
 
 #endif

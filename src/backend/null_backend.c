@@ -22,9 +22,21 @@ static void count(at_backend *be, at_cost cost)
     null_of(be)->counts.flop += cost.flop;
 }
 
+static void note_size(int64_t *largest, int64_t size)
+{
+    if (size > *largest) *largest = size;
+}
+
 static void null_free(at_backend *be)
 {
     free(be);
+}
+
+/* Large blocks lie in huge pages, as the CPU backend asks for them. */
+static size_t whole_pages(size_t bytes)
+{
+    enum { HUGE_PAGE = 2 << 20 };
+    return bytes < 2 * HUGE_PAGE ? bytes : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
 }
 
 static void *null_alloc(at_backend *be, size_t bytes)
@@ -32,7 +44,7 @@ static void *null_alloc(at_backend *be, size_t bytes)
     null_backend *null = null_of(be);
     const uintptr_t at = null->next;
     null->next += (bytes + 63) / 64 * 64;
-    null->counts.bytes += bytes;
+    null->counts.bytes += whole_pages(bytes);
     if (null->counts.bytes > null->counts.peak_bytes) null->counts.peak_bytes = null->counts.bytes;
     return (void *)at; /* never dereferenced */
 }
@@ -40,7 +52,7 @@ static void *null_alloc(at_backend *be, size_t bytes)
 static void null_release(at_backend *be, void *memory, size_t bytes)
 {
     (void)memory;
-    null_of(be)->counts.bytes -= bytes;
+    null_of(be)->counts.bytes -= whole_pages(bytes);
 }
 
 static void null_upload(at_backend *be, void *to, const void *from, size_t bytes)
@@ -90,10 +102,18 @@ static void null_linear_bwd(at_backend *be, float *dx, float beta_x, float *dw, 
     count(be, at_cost_linear_bwd(dx, beta_x, dw, beta_w, db, w, m, act));
 }
 
+static void note_keys(at_backend *be, const at_attention_args *a)
+{
+    at_scratch_sizes *sizes = &null_of(be)->counts.scratch;
+    for (int64_t b = 0; b < a->count; b++) note_size(&sizes->keys, a->key.end[b] - a->key.begin[b]);
+    note_size(&sizes->head_width, a->head_width);
+}
+
 static void null_attention_fwd(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v,
                                const at_attention_args *args)
 {
     (void)o, (void)q, (void)k, (void)v;
+    note_keys(be, args);
     count(be, at_cost_attention_fwd(lse, args));
 }
 
@@ -108,7 +128,9 @@ static void null_attention_bwd(at_backend *be, float *dq, float beta_q, float *d
 static void null_layer_norm_fwd(at_backend *be, float *y, float *stat, const float *x, const float *gamma,
                                 const float *beta, int64_t n, int64_t d, float eps)
 {
-    (void)be, (void)y, (void)stat, (void)x, (void)gamma, (void)beta, (void)n, (void)d, (void)eps;
+    (void)y, (void)stat, (void)x, (void)gamma, (void)beta, (void)eps;
+    note_size(&null_of(be)->counts.scratch.rows, n);
+    note_size(&null_of(be)->counts.scratch.width, d);
 }
 
 static void null_layer_norm_bwd(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta,
@@ -160,6 +182,7 @@ static void null_linear_cross_entropy(at_backend *be, double *loss, double *nll,
                                       int64_t n, float smoothing, float grad_scale)
 {
     (void)x, (void)targets, (void)smoothing, (void)grad_scale;
+    note_size(&null_of(be)->counts.scratch.vocabulary, w->n);
     for (int64_t i = 0; i < n; i++) loss[i] = 0;
     for (int64_t i = 0; nll && i < n; i++) nll[i] = 0;
     count(be, at_cost_linear_cross_entropy(dx, dw, db, w, b, n));
@@ -193,11 +216,12 @@ static void null_log_softmax(at_backend *be, float *x, int64_t n, int64_t v)
     (void)be, (void)x, (void)n, (void)v;
 }
 
+/* The last ids: end tokens are among the first, and what is planned is a search that none of them ends. */
 static void null_top_k(at_backend *be, int32_t *ids, float *log_probs, float *logits, int64_t n, int64_t v, int64_t k)
 {
-    (void)be, (void)logits, (void)v;
+    (void)be, (void)logits;
     for (int64_t i = 0; i < n * k; i++) {
-        ids[i] = (int32_t)(i % k);
+        ids[i] = (int32_t)(v - 1 - i % k);
         log_probs[i] = 0;
     }
 }
@@ -242,4 +266,9 @@ at_status at_null_backend_new(at_backend **be, at_error *err)
 at_null_counts at_null_backend_counts(const at_backend *be)
 {
     return ((const null_backend *)be)->counts;
+}
+
+void at_null_backend_forget_peak(at_backend *be)
+{
+    null_of(be)->counts.peak_bytes = null_of(be)->counts.bytes;
 }

@@ -180,6 +180,11 @@ at_status at_map_open(at_map *map, const char *path, at_error *err)
     return status;
 }
 
+void at_map_forget(const at_map *map)
+{
+    if (map->mapped) madvise((void *)(uintptr_t)map->data, map->size, MADV_DONTNEED);
+}
+
 void at_map_close(at_map *map)
 {
     if (map->mapped) {

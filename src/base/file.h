@@ -19,6 +19,8 @@ typedef struct at_map {
 
 at_status at_map_open(at_map *map, const char *path, at_error *err);
 void at_map_close(at_map *map);
+/* Mapped pages that were read leave the process' memory; the next read brings them back. */
+void at_map_forget(const at_map *map);
 
 bool at_path_exists(const char *path);
 bool at_path_is_dir(const char *path);

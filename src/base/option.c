@@ -52,7 +52,7 @@ static bool read_int(const char *text, int64_t *value)
     errno = 0;
     const long long number = strtoll(text, &end, 10);
     if (end == text || errno == ERANGE) return false;
-    const long long scale = *end == 'k' || *end == 'K' ? 1000 : *end == 'M' ? 1000000 : 1;
+    const long long scale = *end == 'k' || *end == 'K' ? 1000 : *end == 'M' ? 1000000 : *end == 'G' ? 1000000000 : 1;
     if (end[scale > 1] != '\0' || number > INT64_MAX / scale || number < INT64_MIN / scale) return false;
     *value = number * scale;
     return true;

@@ -12,7 +12,7 @@
 
 typedef enum at_option_type {
     ATT_OPT_BOOL,  /* bool:    true|false|yes|no|on|off|1|0 */
-    ATT_OPT_INT,   /* int64_t: also 4k, 2M */
+    ATT_OPT_INT,   /* int64_t: also 4k, 2M, 1G */
     ATT_OPT_REAL,  /* double */
     ATT_OPT_TEXT,  /* char *:  malloc'ed copy, NULL when empty and default is NULL */
     ATT_OPT_PATH,  /* char *:  as text; in a recipe relative to the recipe's folder */

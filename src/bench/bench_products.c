@@ -192,6 +192,7 @@ static at_status take_turns(const operands *o, const at_bench_products *p, at_be
     const int64_t rounds = w->options->steps;
     at_ctx ctx;
     at_ctx_init(&ctx, o->be);
+    ctx.recompute = w->options->recompute;
     at_status status = ATT_OK;
     for (int64_t i = -WARM_UP; i < rounds && status == ATT_OK; i++) {
         const int64_t at = i < 0 ? 0 : i;

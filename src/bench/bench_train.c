@@ -53,6 +53,7 @@ static at_status run(at_bench_work *w, bool profile, at_bench_train_result *r, a
     double *took = malloc((size_t)w->options->steps * sizeof *took);
     if (took == NULL) return at_fail_memory(err, (size_t)w->options->steps * sizeof *took);
     at_ctx_init(&ctx, w->model->params.be);
+    ctx.recompute = w->options->recompute;
     at_status status = time_steps(w, &ctx, profile, took, r, err);
     if (status == ATT_OK && profile) status = keep_profile(ctx.be, r, err);
     r->parameters = at_params_count(&w->model->params);

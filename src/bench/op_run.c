@@ -255,13 +255,13 @@ static void project_bwd(at_ctx *ctx, const at_record *record)
     if (grad) ctx->be->axpy(ctx->be, grad, beta, *above, 1, at_tensor_floats(record->in[0]));
 }
 
-static const at_op op_project = {"project", project_bwd};
+static const at_op op_project = {"project", NULL, project_bwd};
 
 void op_session_backward(op_session *s)
 {
     if (s->problem->c->op != OP_linear_cross_entropy) {
         at_tensor *loss = at_tensor_wrap(&s->ctx, NULL, 0, 0);
-        at_push(&s->ctx, &op_project, loss, &s->above, sizeof s->above, 1, &s->out);
+        at_apply(&s->ctx, &(at_record){.op = &op_project, .in = {s->out}, .out = loss}, &s->above, sizeof s->above);
     }
     at_backward(&s->ctx);
 }

@@ -212,14 +212,15 @@ static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
     const at_training_hooks hooks = {.report = report_note, .user = &cli->output, .cancel = cli->interrupted};
     ATT_TRY(at_training_dry_run(s->training, &hooks, &p, err));
     if (s->json)
-        return at_print_json(&cli->output,
-                             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", p.tokens > 0 ? "tokens" : "pairs",
-                                       (json_int_t)(p.tokens > 0 ? p.tokens : p.pairs), "skipped",
-                                       (json_int_t)p.skipped, "source_vocab", (json_int_t)p.source_vocab,
-                                       "target_vocab", (json_int_t)p.target_vocab, "parameters",
-                                       (json_int_t)p.parameters, "batches", (json_int_t)p.batches, "flop_per_step",
-                                       p.flop_per_step, "peak_bytes", (json_int_t)p.peak_bytes),
-                             err);
+        return at_print_json(
+            &cli->output,
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", p.tokens > 0 ? "tokens" : "pairs",
+                      (json_int_t)(p.tokens > 0 ? p.tokens : p.pairs), "skipped", (json_int_t)p.skipped, "source_vocab",
+                      (json_int_t)p.source_vocab, "target_vocab", (json_int_t)p.target_vocab, "parameters",
+                      (json_int_t)p.parameters, "batches", (json_int_t)p.batches, "batch_tokens",
+                      (json_int_t)p.batch_tokens, "accumulate", (json_int_t)p.accumulate, "flop_per_step",
+                      p.flop_per_step, "peak_bytes", (json_int_t)p.peak_bytes),
+            err);
     if (p.tokens > 0)
         at_print(&cli->output,
                  "tokens           %" PRId64 " (%" PRId64 " lines skipped)\nvocabulary       %" PRId64 "\n", p.tokens,
@@ -232,7 +233,9 @@ static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
     at_print(&cli->output, "parameters       %" PRId64 "\n", p.parameters);
     at_print(&cli->output, "batches an epoch %" PRId64 "\n", p.batches);
     at_print(&cli->output, "GFLOP a step     %.1f\n", p.flop_per_step / 1e9);
-    at_print(&cli->output, "memory           %.0f MB\n", (double)p.peak_bytes / (1 << 20));
+    at_print(&cli->output, "tokens a batch   %" PRId64 ", %" PRId64 " batches an update\n", p.batch_tokens,
+             p.accumulate);
+    at_print(&cli->output, "memory           %.0f MB\n", (double)p.peak_bytes / 1e6);
     return ATT_OK;
 }
 
@@ -296,7 +299,8 @@ const at_command at_cmd_train = {
                 "attend train examples/multi30k/tiny.yaml --dry-run\n"
                 "attend train examples/multi30k/tiny.yaml --steps 20 --profile\n"
                 "attend train --task language-model --text book.txt --subword char -o runs/book\n"
-                "attend train runs/book/recipe.yaml\n",
+                "attend train runs/book/recipe.yaml\n"
+                "attend train --preset base --source train.en --target train.de -o runs/base --memory 4G --recompute\n",
     .positionals = positionals,
     .options = options,
     .state_size = sizeof(train_state),

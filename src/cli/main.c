@@ -2,6 +2,9 @@
  * Read first: command.h. */
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,9 +304,19 @@ static void keep_standard_numbers(void)
     }
 }
 
+/* Large blocks go back to the system when they are freed: what is resident is what is in use, as --dry-run predicts it. glibc would keep
+ * them from the second one on. */
+static void keep_memory_exact(void)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     keep_standard_numbers();
+    keep_memory_exact();
     at_cli cli = {.show = at_help_command, .interrupted = &interrupted};
     at_error err = {0}, closing = {0};
     signal(SIGPIPE, SIG_IGN); /* a reader that ended shows as a failed write */

@@ -67,6 +67,12 @@ enum { ATT_GEMM_TN_DEPTH = 384 };
 void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b,
                 int64_t ldb, float *c, int64_t ldc, bool accumulate);
 
+/* Scratch that operations ask for, in floats: a thread's own, and the shared one. */
+int64_t at_cpu_gemm_floats(void);
+int64_t at_cpu_attention_floats(int64_t keys, int64_t head_width);
+int64_t at_cpu_loss_floats(int64_t rows, int64_t vocabulary);
+int64_t at_cpu_norm_floats(int64_t rows, int64_t width);
+
 /* Fill their parts of the backend struct. */
 void at_cpu_linear_init(at_backend *be);
 void at_cpu_attention_init(at_backend *be);

@@ -226,10 +226,10 @@ typedef struct backward {
     float *dq, *dk, *dv; /* sums, width padded */
 } backward;
 
-static int64_t backward_floats(const unit *u)
+int64_t at_cpu_attention_floats(int64_t keys, int64_t head_width)
 {
-    const int64_t padded_keys = at_round_up(u->nk, ATT_PANEL);
-    return 2 * padded_keys * u->width + 3 * u->padded * u->nk + 3 * u->padded * QUERY_TILE + 2 * QUERY_TILE * LD +
+    const int64_t padded_keys = at_round_up(keys, ATT_PANEL), padded = at_round_up(head_width, ATT_PANEL);
+    return 2 * padded_keys * head_width + 3 * padded * keys + 3 * padded * QUERY_TILE + 2 * QUERY_TILE * LD +
            ATT_GEMM_SCRATCH;
 }
 
@@ -302,7 +302,7 @@ static void backward_unit(const attention_job *job, int64_t index, int thread)
 {
     const at_attention_args *a = job->args;
     unit u = unit_of(job, index);
-    float *scratch = at_cpu_scratch(job->cpu, thread, backward_floats(&u));
+    float *scratch = at_cpu_scratch(job->cpu, thread, at_cpu_attention_floats(u.nk, u.width));
     if (scratch == NULL) return;
     const backward w = lay_out(&u, scratch);
     pack_all(&u, w.kt, u.k, a->ldk, u.nk, true);

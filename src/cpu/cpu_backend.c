@@ -44,6 +44,18 @@ float *at_cpu_shared(at_cpu *cpu, int64_t floats)
     return grow(cpu, &cpu->shared, floats);
 }
 
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+size_t at_cpu_scratch_bytes(const at_scratch_sizes *s, int threads)
+{
+    const int64_t own = most(at_cpu_gemm_floats(), at_cpu_attention_floats(s->keys, s->head_width)),
+                  shared = most(at_cpu_norm_floats(s->rows, s->width), at_cpu_loss_floats(s->rows, s->vocabulary));
+    return (size_t)(own * (threads > 0 ? threads : at_cpu_count()) + shared) * sizeof(float);
+}
+
 int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit)
 {
     const int64_t parts = cpu->threads == 1 ? 1 : 4 * cpu->threads, most = 18 * unit;

@@ -77,13 +77,18 @@ static void block_gradients(loss_job *job)
     if (job->db) at_pool_run(cpu->pool, at_ceil_div(v, COLUMN_CHUNK), db_chunk, job);
 }
 
+int64_t at_cpu_loss_floats(int64_t rows, int64_t vocabulary)
+{
+    return (at_round_up(vocabulary, 2 * ATT_PANEL) + ATT_PANEL) * at_min(rows, BLOCK_ROWS);
+}
+
 static void linear_cross_entropy(at_backend *be, double *loss, double *nll, float *dx, float *dw, float *db,
                                  const float *x, const at_weight *w, const float *b, const int32_t *targets, int64_t n,
                                  float smoothing, float grad_scale)
 {
     at_cpu *cpu = at_cpu_of(be);
     const int64_t ld = at_round_up(w->n, 2 * ATT_PANEL) + ATT_PANEL;
-    float *logits = at_cpu_shared(cpu, ld * at_min(n, BLOCK_ROWS));
+    float *logits = at_cpu_shared(cpu, at_cpu_loss_floats(n, w->n));
     if (logits == NULL) return;
     for (int64_t i = 0; i == 0 || i < n; i += BLOCK_ROWS) { /* once for no rows: dW and db are zero */
         loss_job job = {cpu,

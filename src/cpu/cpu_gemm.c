@@ -119,6 +119,12 @@ static void tn_tiles(const tn_job *job, const float *strips, const float *panels
         }
 }
 
+/* Of the largest rectangle. */
+int64_t at_cpu_gemm_floats(void)
+{
+    return at_ceil_div(TN_ROWS, ATT_TILE_ROWS) * STRIP + TN_COLUMNS * TN_DEPTH + ATT_TILE_ROWS * 2 * ATT_PANEL;
+}
+
 static void tn_chunk(void *arg, int64_t chunk, int thread)
 {
     const tn_job *job = arg;

@@ -53,6 +53,11 @@ static void norm_bwd_chunk(void *arg, int64_t chunk, int thread)
                                    job->stat + 2 * i, job->gamma, d, job->accumulate);
 }
 
+int64_t at_cpu_norm_floats(int64_t rows, int64_t width)
+{
+    return at_ceil_div(rows, NORM_ROWS) * 2 * width;
+}
+
 /* The partial sums of fixed chunks are added in chunk order, so the result doesn't depend on threads. */
 static void layer_norm_bwd(at_backend *be, float *dx, float beta_x, float *dgamma, float beta_gamma, float *dbeta,
                            float beta_beta, const float *dy, const float *x, const float *stat, const float *gamma,
@@ -60,7 +65,7 @@ static void layer_norm_bwd(at_backend *be, float *dx, float beta_x, float *dgamm
 {
     at_cpu *cpu = at_cpu_of(be);
     const int64_t chunks = at_ceil_div(n, NORM_ROWS);
-    float *partial = at_cpu_shared(cpu, chunks * 2 * d);
+    float *partial = at_cpu_shared(cpu, at_cpu_norm_floats(n, d));
     if (partial == NULL) return;
     norm_bwd_job job = {cpu, dx, partial, dy, x, stat, gamma, n, d, beta_x != 0};
     at_pool_run(cpu->pool, chunks, norm_bwd_chunk, &job);

@@ -185,7 +185,7 @@ static at_status make(at_export_job *job, const char *name, int64_t d0, int64_t 
     if (copy == NULL || *data == NULL || job->made_count == job->made_most)
         return at_fail_memory(err, count * sizeof **data);
     job->made[job->made_count++] =
-        (at_stored_tensor){copy, ATT_F32, d1 ? 2 : 1, {d0, d1}, *data, count * sizeof **data};
+        (at_stored_tensor){copy, ATT_F32, d1 ? 2 : 1, {d0, d1}, *data, count * sizeof **data, NULL};
     return ATT_OK;
 }
 

@@ -249,6 +249,7 @@ static at_status check_hash(at_safetensors *file, at_error *err)
         snprintf(digits, sizeof digits, "%016" PRIx64, hash);
         file->hashed = memcmp(digits, file->map.data + at, ATT_SAFETENSORS_DIGITS) == 0;
     }
+    at_map_forget(&file->map);
     if (file->hashed) return ATT_OK;
     return at_fail(
         err, ATT_INPUT,
@@ -339,6 +340,11 @@ const at_stored_tensor *at_safetensors_find(const at_safetensors *file, const ch
 const char *at_safetensors_metadata(const at_safetensors *file, const char *key)
 {
     return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+}
+
+void at_safetensors_forget(const at_safetensors *file)
+{
+    at_map_forget(&file->map);
 }
 
 const char *at_safetensors_path(const at_safetensors *file)

@@ -34,6 +34,12 @@ typedef struct at_safetensors at_safetensors;
 #define ATT_SAFETENSORS_LENGTH 8              /* bytes before the header that hold its length */
 #define ATT_SAFETENSORS_MAX_HEADER 100000000u /* the limit of the format's own reader */
 
+/* How to read a tensor that doesn't lie in host memory, such as a weight on a device: bytes from .. from + count of `data`. */
+typedef struct at_stored_source {
+    void (*read)(void *arg, const void *data, size_t from, void *to, size_t count);
+    void *arg;
+} at_stored_source;
+
 typedef struct at_stored_tensor {
     const char *name;
     at_dtype dtype;
@@ -41,6 +47,7 @@ typedef struct at_stored_tensor {
     int64_t dim[8];   /* outermost first */
     const void *data; /* points into the mapped file; may be unaligned in foreign files */
     size_t bytes;
+    const at_stored_source *source; /* of a tensor to write; NULL: data lies in host memory */
 } at_stored_tensor;
 
 /* The container's name of a dtype, such as "F32" or "U8". */
@@ -55,6 +62,8 @@ size_t at_safetensors_count(const at_safetensors *file);
 const at_stored_tensor *at_safetensors_at(const at_safetensors *file, size_t index);
 const at_stored_tensor *at_safetensors_find(const at_safetensors *file, const char *name); /* NULL when absent */
 const char *at_safetensors_metadata(const at_safetensors *file, const char *key);          /* NULL when absent */
+/* Pages of the file that were read leave the process' memory until they are read again. */
+void at_safetensors_forget(const at_safetensors *file);
 const char *at_safetensors_path(const at_safetensors *file);
 /* Bytes of the whole file; *hashed (may be NULL) tells whether a hash was present and checked. */
 size_t at_safetensors_size(const at_safetensors *file, bool *hashed);

@@ -178,6 +178,22 @@ static at_status put(content *out, const void *bytes, size_t count, at_error *er
     return at_writer_write(out->writer, bytes, count, err);
 }
 
+enum { PIECE = 1 << 16 };
+
+/* A tensor that lies elsewhere passes through a small buffer: no second copy of it is ever made. */
+static at_status put_tensor(content *out, const at_stored_tensor *tensor, at_error *err)
+{
+    const at_stored_source *source = tensor->source;
+    uint8_t piece[PIECE];
+    if (source == NULL) return put(out, tensor->data, tensor->bytes, err);
+    for (size_t from = 0; from < tensor->bytes; from += PIECE) {
+        const size_t count = tensor->bytes - from < PIECE ? tensor->bytes - from : PIECE;
+        source->read(source->arg, tensor->data, from, piece, count);
+        ATT_TRY(put(out, piece, count, err));
+    }
+    return ATT_OK;
+}
+
 static at_status put_all(content *out, const at_buf *header, at_error *err)
 {
     static const uint8_t zeros[ALIGN];
@@ -187,7 +203,7 @@ static at_status put_all(content *out, const at_buf *header, at_error *err)
         const at_stored_tensor *tensor = &out->tensors[i];
         const size_t pad = pad_before(out, tensor, offset);
         ATT_TRY(put(out, zeros, pad, err));
-        ATT_TRY(put(out, tensor->data, tensor->bytes, err));
+        ATT_TRY(put_tensor(out, tensor, err));
         offset += pad + tensor->bytes;
     }
     if (out->plain) return ATT_OK;

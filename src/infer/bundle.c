@@ -114,6 +114,7 @@ static void load_weights(at_params *params, const at_stored_model *stored)
     for (int i = 0; i < params->count; i++) {
         const at_stored_tensor *from = find_stored(stored, params->tensor[i]->name);
         params->be->upload(params->be, params->tensor[i]->data, from->data, from->bytes);
+        if (stored->file) at_safetensors_forget(stored->file);
     }
     at_params_changed(params);
 }
@@ -280,8 +281,20 @@ static at_status describe_settings(at_stored_model *stored, const at_model *mode
     return status;
 }
 
-/* The weights as they lie in a host copy of the block. */
-static at_status describe_weights(at_stored_model *stored, const at_params *params, const float *block, at_error *err)
+static void read_device(void *arg, const void *data, size_t from, void *to, size_t count)
+{
+    at_backend *be = arg;
+    be->download(be, to, (const char *)data + from, count);
+}
+
+at_stored_source at_bundle_source(const at_bundle *bundle)
+{
+    return (at_stored_source){read_device, bundle->model->params.be};
+}
+
+/* The weights as they lie in the block, which source reads (NULL: a host copy). */
+static at_status describe_weights(at_stored_model *stored, const at_params *params, const float *block,
+                                  const at_stored_source *source, at_error *err)
 {
     const size_t count = (size_t)params->count;
     at_stored_tensor *tensors = at_arena_array(&stored->arena, count, sizeof *tensors);
@@ -292,7 +305,8 @@ static at_status describe_weights(at_stored_model *stored, const at_params *para
                                         .dtype = ATT_F32,
                                         .rank = t->rank,
                                         .data = block + params->offset[i],
-                                        .bytes = (size_t)at_tensor_floats(t) * sizeof(float)};
+                                        .bytes = (size_t)at_tensor_floats(t) * sizeof(float),
+                                        .source = source};
         memcpy(tensors[i].dim, t->dim, (size_t)t->rank * sizeof *t->dim);
     }
     stored->tensors = tensors;
@@ -327,45 +341,30 @@ at_status at_bundle_complete(const at_bundle *bundle, at_stored_model *stored, a
     return describe_pieces(stored, &stored->tokenizer[1], bundle->target, err);
 }
 
-static at_status describe(at_stored_model *stored, const at_bundle *bundle, const float *block, at_error *err)
+static at_status describe(at_stored_model *stored, const at_bundle *bundle, const float *block,
+                          const at_stored_source *source, at_error *err)
 {
     stored->arch = bundle->model->arch->name;
     stored->tokens = bundle->tokens;
     stored->info = bundle->info ? bundle->info : "{}";
     ATT_TRY(describe_settings(stored, bundle->model, err));
-    ATT_TRY(describe_weights(stored, &bundle->model->params, block, err));
+    ATT_TRY(describe_weights(stored, &bundle->model->params, block, source, err));
     if (bundle->source == NULL) return ATT_OK;
     ATT_TRY(describe_tokenizer(stored, &stored->tokenizer[0], bundle->source, err));
     if (bundle->target == bundle->source) return ATT_OK;
     return describe_tokenizer(stored, &stored->tokenizer[1], bundle->target, err);
 }
 
-static at_status save_block(const at_bundle *bundle, const char *path, const float *block,
-                            const at_stored_tensor *extra, size_t extra_count, const at_metadata *metadata,
-                            size_t metadata_count, at_error *err)
-{
-    at_stored_model stored = {0};
-    at_arena_init(&stored.arena, 0);
-    at_status status = describe(&stored, bundle, block, err);
-    if (status == ATT_OK)
-        status = at_stored_model_write(&stored, path, extra, extra_count, metadata, metadata_count, err);
-    at_stored_model_close(&stored);
-    return status;
-}
-
 at_status at_bundle_save(const at_bundle *bundle, const char *path, const float *weights, const at_stored_tensor *extra,
                          size_t extra_count, const at_metadata *metadata, size_t metadata_count, at_error *err)
 {
-    const at_params *params = &bundle->model->params;
-    float *own = NULL;
-    if (weights == NULL) {
-        const size_t bytes = (size_t)params->floats * sizeof *own;
-        own = malloc(bytes);
-        if (own == NULL) return at_fail_memory(err, bytes);
-        params->be->download(params->be, own, params->data, bytes);
-        weights = own;
-    }
-    const at_status status = save_block(bundle, path, weights, extra, extra_count, metadata, metadata_count, err);
-    free(own);
+    const at_stored_source own = at_bundle_source(bundle);
+    at_stored_model stored = {0};
+    at_arena_init(&stored.arena, 0);
+    at_status status = weights ? describe(&stored, bundle, weights, NULL, err)
+                               : describe(&stored, bundle, bundle->model->params.data, &own, err);
+    if (status == ATT_OK)
+        status = at_stored_model_write(&stored, path, extra, extra_count, metadata, metadata_count, err);
+    at_stored_model_close(&stored);
     return status;
 }

@@ -30,6 +30,8 @@ void at_bundle_unshare(at_bundle *view);
 /* Whether models can decode together: the same vocabularies, special tokens and number of output rows. ATT_INPUT names
  * the first of `names` that doesn't agree with names[0]; ATT_OPTION: one has no tokenizer. */
 at_status at_bundles_agree(const at_bundle *const *bundles, const char *const *names, int64_t count, at_error *err);
+/* Reads memory of the backend that the bundle's model computes on, for tensors that are written. */
+at_stored_source at_bundle_source(const at_bundle *bundle);
 /* Writes the bundle with the given weights block (host memory, layout of model->params; NULL: the model's own) and
  * extras. */
 at_status at_bundle_save(const at_bundle *bundle, const char *path, const float *weights, const at_stored_tensor *extra,

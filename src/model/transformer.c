@@ -240,7 +240,7 @@ static at_tensor *embed(at_ctx *ctx, const at_transformer_config *c, at_tensor *
 /* The input of layer i, from 0: its positions again, where they are wanted. */
 static at_tensor *enter(at_ctx *ctx, const places *p, at_tensor *x, int64_t i)
 {
-    return i > 0 && p->rows ? at_dropout(ctx, x, p->rows, 0) : x;
+    return i > 0 && p->rows ? at_dropout(ctx, p->rows, x, 0) : x;
 }
 
 static at_weights_request request_of(float **layers, const int64_t *offset, int64_t i)
@@ -258,12 +258,13 @@ static at_tensor *encode(at_ctx *ctx, const at_model *model, const at_packed *so
     for (int64_t i = 0; i < c->encoder_layers; i++) {
         const encoder_layer *layer = &t->encoder[i];
         x = enter(ctx, &p, x, i);
+        at_checkpoint_begin(ctx);
         const at_weights_request self = request_of(map ? map->encoder_self : NULL, map ? map->encoder_offset : NULL, i);
         at_tensor *h =
             at_self_attention_run(ctx, &layer->attention, before(ctx, c, &layer->attention_norm, x), source, &self);
         x = after(ctx, c, &layer->attention_norm, x, h);
         h = at_ffn_layer_run(ctx, &layer->ffn, before(ctx, c, &layer->ffn_norm, x));
-        x = after(ctx, c, &layer->ffn_norm, x, h);
+        x = at_checkpoint_end(ctx, after(ctx, c, &layer->ffn_norm, x, h));
     }
     return c->norm == ATT_NORM_PRE ? at_norm_layer_run(ctx, &t->encoder_norm, x) : x;
 }
@@ -280,6 +281,7 @@ static at_tensor *decode_states(at_ctx *ctx, const at_model *model, at_tensor *s
     for (int64_t i = 0; i < c->decoder_layers; i++) {
         const decoder_layer *layer = &t->decoder[i];
         x = enter(ctx, &p, x, i);
+        at_checkpoint_begin(ctx);
         const at_weights_request self = request_of(map ? map->decoder_self : NULL, map ? map->decoder_offset : NULL, i);
         const at_weights_request cross = request_of(map ? map->cross : NULL, map ? map->cross_offset : NULL, i);
         at_tensor *h =
@@ -290,7 +292,7 @@ static at_tensor *decode_states(at_ctx *ctx, const at_model *model, at_tensor *s
                                    source->count, &cross);
         x = after(ctx, c, &layer->cross_norm, x, h);
         h = at_ffn_layer_run(ctx, &layer->ffn, before(ctx, c, &layer->ffn_norm, x));
-        x = after(ctx, c, &layer->ffn_norm, x, h);
+        x = at_checkpoint_end(ctx, after(ctx, c, &layer->ffn_norm, x, h));
     }
     return c->norm == ATT_NORM_PRE ? at_norm_layer_run(ctx, &t->decoder_norm, x) : x;
 }

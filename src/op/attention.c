@@ -7,7 +7,6 @@
 
 typedef struct attention_args {
     at_attention_args args;
-    const float *lse;
     int64_t q_column, k_column, v_column;
 } attention_args;
 
@@ -19,10 +18,8 @@ at_tensor *at_attention(at_ctx *ctx, at_tensor *q, int64_t q_column, at_tensor *
            k_column + width <= at_tensor_width(kv));
     const bool watched = ctx->watch && ctx->watch->kv == kv;
     float *weights = watched ? ctx->watch->weights : spec->weights;
-    at_tensor *o = at_tensor_new(ctx, n, width);
-    float *lse = ctx->recording || weights ? at_ctx_floats(ctx, n * spec->heads) : NULL;
     const float dropout = ctx->training ? spec->dropout : 0;
-    const attention_args kept = {{.count = spec->count,
+    const attention_args args = {{.count = spec->count,
                                   .query = spec->query,
                                   .key = spec->key,
                                   .heads = spec->heads,
@@ -37,15 +34,23 @@ at_tensor *at_attention(at_ctx *ctx, at_tensor *q, int64_t q_column, at_tensor *
                                   .key_rng = dropout > 0 ? at_ctx_draw(ctx) : 0,
                                   .weights = weights,
                                   .weight_offset = watched ? ctx->watch->offset : spec->weight_offset},
-                                 lse,
                                  q_column,
                                  k_column,
                                  v_column};
-    if (at_ctx_check(ctx, NULL) != ATT_OK) return o;
-    ctx->be->attention_fwd(ctx->be, o->data, lse, q->data + q_column, kv->data + k_column, kv->data + v_column,
-                           &kept.args);
-    at_push(ctx, &at_op_attention, o, &kept, sizeof kept, 2, (at_tensor *[]){q, kv});
-    return o;
+    const at_record record = {.op = &at_op_attention,
+                              .in = {q, kv},
+                              .out = at_tensor_new(ctx, n, width),
+                              .side = ctx->recording || weights ? at_tensor_new(ctx, n, spec->heads) : NULL,
+                              .reads = ATT_READS_IN0 | ATT_READS_IN1 | ATT_READS_OUT | ATT_READS_SIDE};
+    return at_apply(ctx, &record, &args, sizeof args);
+}
+
+void at_attention_fwd(at_ctx *ctx, const at_record *record)
+{
+    const attention_args *a = record->args;
+    const at_tensor *q = record->in[0], *kv = record->in[1];
+    ctx->be->attention_fwd(ctx->be, record->out->data, record->side ? record->side->data : NULL, q->data + a->q_column,
+                           kv->data + a->k_column, kv->data + a->v_column, &a->args);
 }
 
 /* Self-attention reads queries, keys and values from one tensor: its three column ranges are one gradient with one beta, each
@@ -62,6 +67,7 @@ void at_attention_bwd(at_ctx *ctx, const at_record *record)
         dkv = at_grad(ctx, kv, &beta_kv);
     if (at_ctx_check(ctx, NULL) != ATT_OK) return;
     ctx->be->attention_bwd(ctx->be, dq ? dq + a->q_column : NULL, beta_q, dkv ? dkv + a->k_column : NULL,
-                           dkv ? dkv + a->v_column : NULL, beta_kv, record->out->grad, record->out->data, a->lse,
-                           q->data + a->q_column, kv->data + a->k_column, kv->data + a->v_column, &a->args);
+                           dkv ? dkv + a->v_column : NULL, beta_kv, record->out->grad, record->out->data,
+                           record->side->data, q->data + a->q_column, kv->data + a->k_column, kv->data + a->v_column,
+                           &a->args);
 }

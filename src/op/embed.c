@@ -15,13 +15,17 @@ at_tensor *at_embed(at_ctx *ctx, at_tensor *table, const int32_t *ids, int64_t n
 {
     const int64_t d = at_tensor_width(table);
     assert(positions == NULL || at_tensor_width(positions) == d);
-    at_tensor *y = at_tensor_new(ctx, n, d);
-    if (at_ctx_check(ctx, NULL) != ATT_OK) return y;
-    ctx->be->embed_fwd(ctx->be, y->data, table->data, ids, scale, positions ? positions->data : NULL, position_of, n,
-                       d);
     const embed_args args = {ids, position_of, scale};
-    at_push(ctx, &at_op_embed, y, &args, sizeof args, 2, (at_tensor *[]){table, positions});
-    return y;
+    const at_record record = {.op = &at_op_embed, .in = {table, positions}, .out = at_tensor_new(ctx, n, d)};
+    return at_apply(ctx, &record, &args, sizeof args);
+}
+
+void at_embed_fwd(at_ctx *ctx, const at_record *record)
+{
+    const embed_args *args = record->args;
+    const at_tensor *table = record->in[0], *positions = record->in[1], *y = record->out;
+    ctx->be->embed_fwd(ctx->be, y->data, table->data, args->ids, args->scale, positions ? positions->data : NULL,
+                       args->position_of, at_tensor_rows(y), at_tensor_width(y));
 }
 
 static void rows_bwd(at_ctx *ctx, at_tensor *table, const int32_t *rows, float scale, const at_tensor *y)

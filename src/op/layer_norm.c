@@ -6,30 +6,37 @@
 #include "op/op.h"
 
 typedef struct norm_args {
-    const float *stat;
+    float eps;
 } norm_args;
 
 at_tensor *at_layer_norm(at_ctx *ctx, at_tensor *x, at_tensor *gamma, at_tensor *beta, float eps)
 {
     const int64_t n = at_tensor_rows(x), d = at_tensor_width(x);
     assert(gamma->dim[0] == d && beta->dim[0] == d);
-    at_tensor *y = at_tensor_new(ctx, n, d);
-    float *stat = at_ctx_floats(ctx, 2 * n);
-    if (at_ctx_check(ctx, NULL) != ATT_OK) return y;
-    ctx->be->layer_norm_fwd(ctx->be, y->data, stat, x->data, gamma->data, beta->data, n, d, eps);
-    const norm_args args = {stat};
-    at_push(ctx, &at_op_layer_norm, y, &args, sizeof args, 3, (at_tensor *[]){x, gamma, beta});
-    return y;
+    const norm_args args = {eps};
+    const at_record record = {.op = &at_op_layer_norm,
+                              .in = {x, gamma, beta},
+                              .out = at_tensor_new(ctx, n, d),
+                              .side = at_tensor_new(ctx, n, 2),
+                              .reads = ATT_READS_IN0 | ATT_READS_SIDE};
+    return at_apply(ctx, &record, &args, sizeof args);
+}
+
+void at_layer_norm_fwd(at_ctx *ctx, const at_record *record)
+{
+    const norm_args *args = record->args;
+    const at_tensor *x = record->in[0];
+    ctx->be->layer_norm_fwd(ctx->be, record->out->data, record->side->data, x->data, record->in[1]->data,
+                            record->in[2]->data, at_tensor_rows(x), at_tensor_width(x), args->eps);
 }
 
 void at_layer_norm_bwd(at_ctx *ctx, const at_record *record)
 {
-    const norm_args *args = record->args;
     at_tensor *x = record->in[0], *gamma = record->in[1], *beta = record->in[2];
     float beta_x, beta_gamma, beta_beta;
     float *dx = at_grad(ctx, x, &beta_x), *dgamma = at_grad(ctx, gamma, &beta_gamma),
           *dbeta = at_grad(ctx, beta, &beta_beta);
     if (at_ctx_check(ctx, NULL) != ATT_OK) return;
     ctx->be->layer_norm_bwd(ctx->be, dx, beta_x, dgamma, beta_gamma, dbeta, beta_beta, record->out->grad, x->data,
-                            args->stat, gamma->data, at_tensor_rows(x), at_tensor_width(x));
+                            record->side->data, gamma->data, at_tensor_rows(x), at_tensor_width(x));
 }

@@ -1,5 +1,5 @@
-/* The ops: coarse, eager, differentiable. Each checks shapes (a wrong one is a programmer's error: assert), calls the backend and
- * pushes a record. Matrices are (N,D) rows of a packed batch. To add one: docs/adding-an-op.md. */
+/* The ops: coarse, eager, differentiable. Each checks shapes (a wrong one is a programmer's error: assert), makes a record and
+ * hands it to at_apply(), which calls its forward, and the backend through it. Matrices are (N,D) rows of a packed batch. To add one: docs/adding-an-op.md. */
 #ifndef ATT_OP_OP_H
 #define ATT_OP_OP_H
 
@@ -7,8 +7,9 @@
 #include "tape/batch.h"
 #include "tape/tape.h"
 
-#define ATT_DECLARE_OP(name)         \
-    extern const at_op at_op_##name; \
+#define ATT_DECLARE_OP(name)                                    \
+    extern const at_op at_op_##name;                            \
+    void at_##name##_fwd(at_ctx *ctx, const at_record *record); \
     void at_##name##_bwd(at_ctx *ctx, const at_record *record);
 ATT_OPS(ATT_DECLARE_OP)
 
@@ -35,7 +36,8 @@ at_tensor *at_attention(at_ctx *ctx, at_tensor *q, int64_t q_column, at_tensor *
 /* y = (x - mean) / sqrt(var + eps) * gamma + beta        x (N,D)  gamma, beta (D) */
 at_tensor *at_layer_norm(at_ctx *ctx, at_tensor *x, at_tensor *gamma, at_tensor *beta, float eps);
 
-/* y = residual + dropout(x); residual may be NULL. Without training or rate: residual + x, or x itself. */
+/* y = residual + dropout(x); residual may be NULL. Without training or rate: residual + x, or x itself. Ends the life of x: y may
+ * lie in its memory. */
 at_tensor *at_dropout(at_ctx *ctx, at_tensor *residual, at_tensor *x, float rate);
 
 /* y = swish(x[:, :F]) * x[:, F:]        x (N,2F)  ->  (N,F) */

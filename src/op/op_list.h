@@ -1,4 +1,5 @@
-/* Every op with a gradient. Each line names its backward, at_<name>_bwd in <name>.c; one that is missing fails to link. */
+/* Every op with a gradient. Each line names its forward and backward, at_<name>_fwd and at_<name>_bwd in <name>.c; one
+ * that is missing fails to link. */
 #define ATT_OPS(X) \
     X(embed)       \
     X(linear)      \

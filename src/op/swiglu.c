@@ -8,11 +8,14 @@ at_tensor *at_swiglu(at_ctx *ctx, at_tensor *x)
 {
     const int64_t n = at_tensor_rows(x), f = at_tensor_width(x) / 2;
     assert(at_tensor_width(x) % 2 == 0);
-    at_tensor *y = at_tensor_new(ctx, n, f);
-    if (at_ctx_check(ctx, NULL) != ATT_OK) return y;
-    ctx->be->swiglu_fwd(ctx->be, y->data, x->data, n, f);
-    at_push(ctx, &at_op_swiglu, y, &n, sizeof n, 1, &x);
-    return y;
+    const at_record record = {.op = &at_op_swiglu, .in = {x}, .out = at_tensor_new(ctx, n, f), .reads = ATT_READS_IN0};
+    return at_apply(ctx, &record, NULL, 0);
+}
+
+void at_swiglu_fwd(at_ctx *ctx, const at_record *record)
+{
+    const at_tensor *y = record->out;
+    ctx->be->swiglu_fwd(ctx->be, y->data, record->in[0]->data, at_tensor_rows(y), at_tensor_width(y));
 }
 
 void at_swiglu_bwd(at_ctx *ctx, const at_record *record)

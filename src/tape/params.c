@@ -1,4 +1,4 @@
-/* The block of parameters, and packed copies of the weights. See params.h. */
+/* The block of parameters. See params.h. */
 #include "tape/params.h"
 
 #include <math.h>
@@ -27,6 +27,12 @@ static void free_panels(at_params *params, at_panels *panels)
     for (int i = 0; i < 2; i++)
         if (panels->data[i])
             params->be->release(params->be, panels->data[i], (size_t)panels->floats[i] * sizeof(float));
+    *panels = (at_panels){0};
+}
+
+void at_params_drop_panels(at_params *params)
+{
+    for (int i = 0; i < params->count; i++) free_panels(params, params->tensor[i]->panels);
 }
 
 void at_params_free(at_params *params)
@@ -34,7 +40,7 @@ void at_params_free(at_params *params)
     float *const blocks[] = {params->data, params->grad, params->moment1, params->moment2, params->average};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         if (blocks[i]) params->be->release(params->be, blocks[i], (size_t)params->floats * sizeof(float));
-    for (int i = 0; i < params->count; i++) free_panels(params, params->tensor[i]->panels);
+    at_params_drop_panels(params);
     free(params->tensor);
     free(params->init);
     free(params->offset);
@@ -120,13 +126,27 @@ at_status at_params_keep(at_params *params, unsigned wanted, at_error *err)
     return ATT_OK;
 }
 
-void at_params_swap_average(at_params *params)
+static void swap_weights(at_params *params, float **other)
 {
     float *weights = params->data;
-    params->data = params->average;
-    params->average = weights;
-    for (int i = 0; i < params->count; i++) params->tensor[i]->data = params->data + params->offset[i];
+    params->data = *other;
+    *other = weights;
+    for (int i = 0; i < params->count; i++) {
+        at_tensor *t = params->tensor[i];
+        t->data = params->data + params->offset[i];
+        t->grad = params->grad ? params->grad + params->offset[i] : NULL;
+    }
     at_params_changed(params);
+}
+
+void at_params_swap_average(at_params *params)
+{
+    swap_weights(params, &params->average);
+}
+
+void at_params_swap_gradient(at_params *params)
+{
+    swap_weights(params, &params->grad);
 }
 
 static float draw_one(const at_init *init, uint64_t key, uint64_t index)
@@ -198,29 +218,4 @@ void at_params_settle_grad(at_params *params)
         if (!t->grad_set) params->be->zero(params->be, t->grad, at_tensor_floats(t));
         t->grad_set = true;
     }
-}
-
-/* The packed copy in the slot, made when it is missing or stale. */
-static const float *fresh_panels(at_backend *be, at_tensor *t, const at_weight *w, bool for_transposed)
-{
-    const int slot = for_transposed != w->transposed ? 1 : 0;
-    at_panels *p = t->panels;
-    if (p->data[slot] == NULL) {
-        p->floats[slot] = be->pack_size(be, w, for_transposed);
-        p->data[slot] = be->alloc(be, (size_t)p->floats[slot] * sizeof(float));
-        p->version[slot] = 0;
-    }
-    if (p->data[slot] && p->version[slot] != *t->version) {
-        be->pack(be, p->data[slot], w, for_transposed);
-        p->version[slot] = *t->version;
-    }
-    return p->data[slot];
-}
-
-at_weight at_param_weight(at_backend *be, at_tensor *t, bool transposed, bool backward)
-{
-    at_weight w = {t->data, NULL, NULL, t->dim[transposed ? 1 : 0], t->dim[transposed ? 0 : 1], transposed};
-    w.packed = fresh_panels(be, t, &w, false);
-    if (backward) w.packed_t = fresh_panels(be, t, &w, true);
-    return w;
 }

@@ -58,6 +58,9 @@ typedef enum at_params_state { ATT_STATE_MOMENT1 = 1, ATT_STATE_MOMENT2 = 2, ATT
 at_status at_params_keep(at_params *params, unsigned wanted, at_error *err);
 /* The average takes the weights' place, and the weights the average's; the second call undoes the first. */
 void at_params_swap_average(at_params *params);
+/* The weights and the gradients exchange their memory, which training that is done doesn't need; the second call undoes the
+ * first. */
+void at_params_swap_gradient(at_params *params);
 /* Draws every tensor from its rule; a function of the seed and of the tensor's name. */
 at_status at_params_draw(at_params *params, uint64_t seed, at_error *err);
 /* Numbers in all tensors, padding not counted. */
@@ -65,13 +68,11 @@ int64_t at_params_count(const at_params *params);
 at_tensor *at_params_find(const at_params *params, const char *name);
 /* Tells that weights were written: packed copies are made anew. */
 void at_params_changed(at_params *params);
+/* Gives the packed copies back (tape/weight.h); they are made anew where they are needed. */
+void at_params_drop_panels(at_params *params);
 /* The next contribution to each gradient assigns. */
 void at_params_clear_grad(at_params *params);
 /* Sets gradients that no op wrote since at_params_clear_grad to zero. */
 void at_params_settle_grad(at_params *params);
-
-/* The weight as a product reads it, with the packed copies it needs: forward (x W) and, for training, backward (y W^T).
- * transposed: the tensor is (N,K). */
-at_weight at_param_weight(at_backend *be, at_tensor *w, bool transposed, bool backward);
 
 #endif

@@ -23,6 +23,10 @@ typedef struct at_tensor {
     bool needs_grad; /* on the path from a parameter to the loss */
     bool grad_set;   /* the gradient holds a contribution: the next one adds */
     bool is_param;
+    bool own;                /* its data is memory of the step */
+    bool live;               /* its data is read in the backward, see at_backward */
+    unsigned char kept;      /* at_reads OUT or SIGN: a backward reads its data, or its sign */
+    int64_t segment;         /* where its data lies: number of the segment (tape.h), or 0 */
     at_panels *panels;       /* parameters only */
     const uint64_t *version; /* parameters only: at_params.version */
     const char *name;        /* parameters only */

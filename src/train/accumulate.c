@@ -33,25 +33,21 @@ at_status at_accumulate(at_ctx *ctx, const at_model *model, at_batcher *batcher,
     return ATT_OK;
 }
 
-at_status at_sum_loss(const at_model *model, at_batcher *batcher, float smoothing, at_loss *sum, at_error *err)
+at_status at_sum_loss(at_ctx *ctx, const at_model *model, at_batcher *batcher, float smoothing, at_loss *sum,
+                      at_error *err)
 {
     int64_t batches;
     ATT_TRY(at_batcher_start(batcher, 0, &batches, err));
-    at_ctx ctx;
-    at_ctx_init(&ctx, model->params.be);
     *sum = (at_loss){0, 0, 0};
-    at_status status = ATT_OK;
-    for (int64_t i = 0; i < batches && status == ATT_OK; i++) {
+    for (int64_t i = 0; i < batches; i++) {
         at_pair_batch batch;
-        status = at_batcher_get(batcher, i, &batch, err);
-        if (status != ATT_OK) break;
-        at_ctx_begin(&ctx, false, false, 0);
-        const at_loss loss = model->arch->loss(&ctx, model, &batch, smoothing, 0);
-        status = at_ctx_check(&ctx, err);
+        ATT_TRY(at_batcher_get(batcher, i, &batch, err));
+        at_ctx_begin(ctx, false, false, 0);
+        const at_loss loss = model->arch->loss(ctx, model, &batch, smoothing, 0);
+        ATT_TRY(at_ctx_check(ctx, err));
         sum->loss += loss.loss;
         sum->nll += loss.nll;
         sum->tokens += loss.tokens;
     }
-    at_ctx_free(&ctx);
-    return status;
+    return ATT_OK;
 }

@@ -11,6 +11,7 @@ at_status at_accumulate(at_ctx *ctx, const at_model *model, at_batcher *batcher,
                         float smoothing, uint64_t key, at_loss *sum, at_error *err);
 
 /* Sums over all of a batcher's batches, without dropout or gradients. */
-at_status at_sum_loss(const at_model *model, at_batcher *batcher, float smoothing, at_loss *sum, at_error *err);
+at_status at_sum_loss(at_ctx *ctx, const at_model *model, at_batcher *batcher, float smoothing, at_loss *sum,
+                      at_error *err);
 
 #endif

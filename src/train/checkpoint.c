@@ -28,6 +28,7 @@ static const field fields[] = {WHOLE(step),
                                WHOLE(adam_step),
                                WHOLE(epoch),
                                WHOLE(batch),
+                               WHOLE(parts),
                                WHOLE(skipped),
                                WHOLE(skipped_in_a_row),
                                WHOLE(validations),
@@ -107,37 +108,29 @@ static float *block_of(const at_params *p, int i)
     return i == 0 ? p->moment1 : i == 1 ? p->moment2 : p->average;
 }
 
-/* The blocks that there are, copied to the host one behind the other; *count of them. */
-static at_status download_blocks(const at_params *p, at_optimizer optimizer, float **copy, at_stored_tensor *blocks,
-                                 size_t *count, at_error *err)
+/* The blocks that there are; their number. */
+static size_t describe_blocks(const at_params *p, at_optimizer optimizer, const at_stored_source *source,
+                              at_stored_tensor blocks[BLOCKS])
 {
     const size_t bytes = (size_t)p->floats * sizeof(float);
-    *count = 0;
-    *copy = malloc(BLOCKS * bytes);
-    if (*copy == NULL) return at_fail_memory(err, BLOCKS * bytes);
-    for (int i = 0; i < BLOCKS; i++) {
-        if (block_of(p, i) == NULL) continue;
-        float *to = *copy + (int64_t)*count * p->floats;
-        p->be->download(p->be, to, block_of(p, i), bytes);
-        blocks[(*count)++] = (at_stored_tensor){block_names[optimizer][i], ATT_F32, 1, {p->floats}, to, bytes};
-    }
-    return ATT_OK;
+    size_t count = 0;
+    for (int i = 0; i < BLOCKS; i++)
+        if (block_of(p, i))
+            blocks[count++] =
+                (at_stored_tensor){block_names[optimizer][i], ATT_F32, 1, {p->floats}, block_of(p, i), bytes, source};
+    return count;
 }
 
 at_status at_checkpoint_save(const at_bundle *bundle, const at_progress *progress, at_optimizer optimizer,
                              const char *path, at_error *err)
 {
-    float *copy = NULL;
+    const at_stored_source source = at_bundle_source(bundle);
     at_stored_tensor blocks[BLOCKS];
-    size_t count = 0;
+    const size_t count = describe_blocks(&bundle->model->params, optimizer, &source, blocks);
     char *text = progress_json(progress);
-    at_status status = text ? ATT_OK : at_fail_memory(err, sizeof *progress);
-    if (status == ATT_OK) status = download_blocks(&bundle->model->params, optimizer, &copy, blocks, &count, err);
-    if (status == ATT_OK) {
-        const at_metadata metadata = {"attend.progress", text};
-        status = at_bundle_save(bundle, path, NULL, blocks, count, &metadata, 1, err);
-    }
-    free(copy);
+    if (text == NULL) return at_fail_memory(err, sizeof *progress);
+    const at_metadata metadata = {"attend.progress", text};
+    const at_status status = at_bundle_save(bundle, path, NULL, blocks, count, &metadata, 1, err);
     free(text);
     return status;
 }
@@ -151,6 +144,7 @@ static at_status load_block(const at_safetensors *file, at_params *p, const char
                        at_safetensors_path(file), name);
     ATT_TRY(at_params_keep(p, 1u << i, err));
     p->be->upload(p->be, block_of(p, i), t->data, t->bytes);
+    at_safetensors_forget(file);
     return ATT_OK;
 }
 

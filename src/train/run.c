@@ -11,9 +11,8 @@
 #include "base/json_dump.h"
 #include "base/rng.h"
 #include "data/text_input.h"
-#include "data/window_batcher.h"
-#include "train/accumulate.h"
 #include "train/optimizer.h"
+#include "train/plan.h"
 #include "train/run_check.h"
 #include "train/run_folder.h"
 #include "train/run_recipe.h"
@@ -66,12 +65,17 @@ static at_status configure(at_model **model, const at_bundle *bundle, const at_r
     return check_lengths(*model, spec->options, err);
 }
 
-static at_status build_and_draw(at_model *model, const at_run_spec *spec, at_error *err)
+static at_status build(at_model *model, const at_train_options *o, at_error *err)
+{
+    ATT_TRY(at_model_build(model, true, err));
+    return at_params_keep(&model->params, at_optimizer_state(o), err);
+}
+
+static at_status build_and_draw(at_model *model, const at_train_options *o, at_error *err)
 {
     at_params *params = &model->params;
-    ATT_TRY(at_model_build(model, true, err));
-    ATT_TRY(at_params_keep(params, at_optimizer_state(spec->options), err));
-    ATT_TRY(at_params_draw(params, (uint64_t)spec->options->seed, err));
+    ATT_TRY(build(model, o, err));
+    ATT_TRY(at_params_draw(params, (uint64_t)o->seed, err));
     at_optimizer_start(params);
     return ATT_OK;
 }
@@ -146,41 +150,9 @@ static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const a
     return status;
 }
 
-static at_status make_pair_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
-                                   const at_train_options *o, bool sorted, const at_resampling *resampling,
-                                   at_error *err)
-{
-    const at_batcher_options options = {.batch_tokens = o->batch_tokens,
-                                        .measure = (at_batch_measure)o->batch_measure,
-                                        .seed = (uint64_t)o->seed,
-                                        .source_eos = bundle->tokens.eos,
-                                        .target_start = bundle->tokens.target_start,
-                                        .target_eos = bundle->tokens.eos,
-                                        .sorted = sorted,
-                                        .resampling = resampling};
-    return at_batcher_new(batcher, corpus, &options, err);
-}
-
-static at_status make_window_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
-                                     const at_train_options *o, bool sorted, at_error *err)
-{
-    const at_window_options options = {.context = bundle->model->arch->max_tokens(bundle->model),
-                                       .batch_tokens = o->batch_tokens,
-                                       .seed = (uint64_t)o->seed,
-                                       .sorted = sorted};
-    return at_window_batcher_new(batcher, corpus, &options, err);
-}
-
-/* sorted: for validation and planning. resampling: NULL: tokens as they are in the corpus. */
-static at_status make_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
-                              const at_train_options *o, bool sorted, const at_resampling *resampling, at_error *err)
-{
-    return at_is_language_model(o) ? make_window_batcher(batcher, bundle, corpus, o, sorted, err)
-                                   : make_pair_batcher(batcher, bundle, corpus, o, sorted, resampling, err);
-}
-
 /* Everything a run holds, so that one function frees it. */
 typedef struct run {
+    at_train_options options; /* as they are carried out: batches may be cut into parts; texts are the caller's */
     at_text_input train_text, valid_text;
     const char *folder; /* of spooled text and the token cache; NULL: nothing is kept */
     at_bundle bundle;
@@ -207,7 +179,7 @@ static void run_free(run *r)
     at_run_folder_release(r->lock);
 }
 
-/* From the checkpoint, or from nothing; either way the recipe must be the folder's. */
+/* From the checkpoint, or from nothing and not built yet; either way the recipe must be the folder's. */
 static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, at_error *err)
 {
     char path[PATH_BYTES];
@@ -226,7 +198,7 @@ static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, a
         return status == ATT_OK ? check_state(&r->bundle.model->params, spec->options, err) : status;
     }
     r->bundle.model = asked;
-    return build_and_draw(asked, spec, err);
+    return ATT_OK;
 }
 
 static at_status open_log(run *r, const at_train_options *o, at_error *err)
@@ -357,25 +329,16 @@ static void tidy_text(run *r)
     at_text_input_tidy(&r->valid_text);
 }
 
-static at_status open_data(run *r, const at_train_options *o, at_error *err)
+static at_status open_text(run *r, const at_train_options *o, at_error *err)
 {
     if (!r->trainer.continued) ATT_TRY(note_vocabularies(r, o, err));
     if (r->valid_text.files.count == 0 && (o->patience > 0 || o->average > 0))
         note(r, "no validation text: patience and average do nothing, and the newest model counts as the best one");
     ATT_TRY(open_corpora(r, o, err));
-    r->resampling = (at_resampling){.source = r->bundle.source,
-                                    .target = r->bundle.target,
-                                    .how = {.alpha = o->sample_alpha, .best = (int)o->sample_best},
-                                    .seed = (uint64_t)o->seed,
-                                    .max_tokens = o->max_tokens};
-    ATT_TRY(make_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false,
-                         o->sample_alpha > 0 ? &r->resampling : NULL, err));
     if (at_is_language_model(o))
         r->trainer.tokens = r->train_corpus.id_count;
     else
         r->trainer.pairs = r->train_corpus.count;
-    if (r->valid_text.files.count > 0)
-        ATT_TRY(make_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, NULL, err));
     if (r->valid_text.files.count > 0 && at_valid_text_wanted(o)) {
         ATT_TRY(at_valid_text_read(&r->scored, &r->bundle, &r->valid_text.files, o->valid_sentences, err));
         r->trainer.valid_text = &r->scored;
@@ -383,6 +346,83 @@ static at_status open_data(run *r, const at_train_options *o, at_error *err)
     tidy_text(r);
     return settle_text(r, o->run, err);
 }
+
+static at_status make_batchers(run *r, at_error *err)
+{
+    const at_train_options *o = &r->options;
+    r->resampling = (at_resampling){.source = r->bundle.source,
+                                    .target = r->bundle.target,
+                                    .how = {.alpha = o->sample_alpha, .best = (int)o->sample_best},
+                                    .seed = (uint64_t)o->seed,
+                                    .max_tokens = o->max_tokens};
+    ATT_TRY(at_run_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false,
+                           o->sample_alpha > 0 ? &r->resampling : NULL, err));
+    if (r->valid_text.files.count == 0) return ATT_OK;
+    return at_run_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, NULL, err);
+}
+
+/* ---- memory ---- */
+
+static at_plan_input plan_input(const run *r, const at_bundle *bundle, const at_train_options *o)
+{
+    return (at_plan_input){.bundle = bundle,
+                           .train = &r->train_corpus,
+                           .valid = r->valid_text.files.count > 0 ? &r->valid_corpus : NULL,
+                           .valid_text = r->trainer.valid_text,
+                           .options = o};
+}
+
+/* The plan of the run, within the memory that it may take; *parts: what each batch is cut into. */
+static at_status fit(const run *r, const at_bundle *on_null, const at_train_options *o, int64_t *parts, at_plan *plan,
+                     at_error *err)
+{
+    const at_plan_input input = plan_input(r, on_null, o);
+    char line[200];
+    *parts = 1;
+    if (o->memory == 0) return at_plan_make(plan, &input, err);
+    ATT_TRY(at_plan_fit(parts, plan, &input, o->memory, err));
+    const at_train_options cut = at_plan_cut(o, *parts);
+    snprintf(line, sizeof line, "memory: batches of %lld tokens, %lld an update%s take %lld MB",
+             (long long)cut.batch_tokens, (long long)cut.accumulate, *parts > 1 ? "," : " as asked for,",
+             (long long)(plan->peak / 1000000));
+    note(r, line);
+    return ATT_OK;
+}
+
+/* The same for a run whose model computes: a second one, on the null backend, stands in for it. */
+static at_status fit_stand_in(const run *r, const at_run_spec *spec, at_backend *null, int64_t *parts, at_error *err)
+{
+    at_bundle stand_in = r->bundle;
+    at_plan plan;
+    stand_in.model = NULL;
+    at_status status = configure(&stand_in.model, &r->bundle, spec, null, err);
+    if (status == ATT_OK) status = build(stand_in.model, spec->options, err);
+    if (status == ATT_OK) status = fit(r, &stand_in, spec->options, parts, &plan, err);
+    at_model_free(stand_in.model);
+    return status;
+}
+
+/* Chosen once: a run goes on with the batches it began with. */
+static at_status settle_batches(run *r, const at_run_spec *spec, at_error *err)
+{
+    at_progress *p = &r->trainer.progress;
+    if (!r->trainer.continued) p->parts = 1;
+    if (!r->trainer.continued && spec->options->memory > 0) {
+        at_backend *null;
+        ATT_TRY(at_null_backend_new(&null, err));
+        const at_status status = fit_stand_in(r, spec, null, &p->parts, err);
+        null->free(null);
+        ATT_TRY(status);
+    }
+    if (p->parts < 1 || spec->options->batch_tokens % p->parts != 0)
+        return at_fail(err, ATT_INPUT,
+                       "%s/last.safetensors: batches in %lld parts; take the checkpoint as it was written",
+                       spec->options->run, (long long)p->parts);
+    r->options = at_plan_cut(spec->options, p->parts);
+    return ATT_OK;
+}
+
+/* ---- the run ---- */
 
 static at_status name_text(run *r, const at_train_options *o, at_error *err)
 {
@@ -406,7 +446,7 @@ static at_status run_with(run *r, const at_run_spec *spec, const at_training_hoo
                           at_error *err)
 {
     const at_train_options *o = spec->options;
-    r->trainer.options = o;
+    r->trainer.options = &r->options;
     r->trainer.hooks = hooks;
     r->trainer.bundle = &r->bundle;
     r->folder = o->cache ? o->cache : o->run;
@@ -415,7 +455,10 @@ static at_status run_with(run *r, const at_run_spec *spec, const at_training_hoo
     ATT_TRY(at_path_make_dirs(r->folder, err));
     ATT_TRY(spool_text(r, err));
     ATT_TRY(open_or_make(r, spec, be, err));
-    ATT_TRY(open_data(r, o, err));
+    ATT_TRY(open_text(r, o, err));
+    ATT_TRY(settle_batches(r, spec, err));
+    if (!r->trainer.continued) ATT_TRY(build_and_draw(r->bundle.model, o, err));
+    ATT_TRY(make_batchers(r, err));
     ATT_TRY(at_run_recipe_write(&r->recipe, spec, err));
     ATT_TRY(open_log(r, o, err));
     if (!r->trainer.continued) ATT_TRY(log_data(r, err));
@@ -435,47 +478,31 @@ at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_err
     return status;
 }
 
-/* An update with the batches that need most memory: the longest ones, which stand last in the sorted order. */
-static at_status plan_update(const run *r, const at_train_options *o, at_backend *be, at_training_plan *plan,
-                             at_error *err)
-{
-    at_batcher *batcher = NULL;
-    at_ctx ctx;
-    at_loss sum;
-    ATT_TRY(make_batcher(&batcher, &r->bundle, &r->train_corpus, o, true, NULL, err));
-    at_ctx_init(&ctx, be);
-    at_status status = at_batcher_start(batcher, 0, &plan->batches, err);
-    for (int64_t i = 0; i < plan->batches && status == ATT_OK; i++) {
-        const double before = at_null_backend_counts(be).flop;
-        at_params_clear_grad(&r->bundle.model->params);
-        status = at_accumulate(&ctx, r->bundle.model, batcher, i, 1, (float)o->smoothing, 0, &sum, err);
-        plan->flop_per_step += at_null_backend_counts(be).flop - before;
-    }
-    if (plan->batches > 0) plan->flop_per_step *= (double)o->accumulate / (double)plan->batches;
-    at_ctx_free(&ctx);
-    at_batcher_free(batcher);
-    return status;
-}
-
-static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_training_plan *plan, at_error *err)
+static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_training_plan *out, at_error *err)
 {
     const at_train_options *o = spec->options;
+    at_plan plan;
+    int64_t parts;
     ATT_TRY(name_text(r, o, err));
     ATT_TRY(spool_text(r, err));
     ATT_TRY(at_run_tokenizers(&r->bundle, o, &r->train_text, r->folder, err));
     ATT_TRY(at_run_special_tokens(&r->bundle, spec->options, err));
     ATT_TRY(configure(&r->bundle.model, &r->bundle, spec, be, err));
-    ATT_TRY(build_and_draw(r->bundle.model, spec, err));
-    ATT_TRY(open_corpora(r, o, err));
-    tidy_text(r);
-    plan->pairs = at_is_language_model(o) ? 0 : r->train_corpus.count;
-    plan->tokens = at_is_language_model(o) ? r->train_corpus.id_count : 0;
-    plan->skipped = count_skipped(&r->train_corpus);
-    plan->source_vocab = at_tokenizer_size(r->bundle.source);
-    plan->target_vocab = at_tokenizer_size(r->bundle.target);
-    plan->parameters = at_params_count(&r->bundle.model->params);
-    ATT_TRY(plan_update(r, o, be, plan, err));
-    plan->peak_bytes = (int64_t)at_null_backend_counts(be).peak_bytes;
+    ATT_TRY(open_text(r, o, err));
+    ATT_TRY(build(r->bundle.model, o, err));
+    ATT_TRY(fit(r, &r->bundle, o, &parts, &plan, err));
+    const at_train_options cut = at_plan_cut(o, parts);
+    *out = (at_training_plan){.pairs = at_is_language_model(o) ? 0 : r->train_corpus.count,
+                              .tokens = at_is_language_model(o) ? r->train_corpus.id_count : 0,
+                              .skipped = count_skipped(&r->train_corpus),
+                              .source_vocab = at_tokenizer_size(r->bundle.source),
+                              .target_vocab = at_tokenizer_size(r->bundle.target),
+                              .parameters = at_params_count(&r->bundle.model->params),
+                              .batches = plan.batches,
+                              .batch_tokens = cut.batch_tokens,
+                              .accumulate = cut.accumulate,
+                              .flop_per_step = plan.flop_per_step,
+                              .peak_bytes = plan.peak};
     return ATT_OK;
 }
 

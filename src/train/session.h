@@ -21,6 +21,9 @@ typedef struct at_measure {
     at_valid_scores score; /* negative where nothing was translated */
 } at_measure;
 
+/* Before and after work that is no update: gives the memory of updates back, and then what that work needed, so that the
+ * two are never there at once. */
+void at_session_make_room(at_session *session);
 double at_session_clock(void); /* seconds, monotonic */
 /* Seconds of training, over all sessions of the run. */
 double at_session_seconds(const at_session *session);

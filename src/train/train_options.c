@@ -85,6 +85,16 @@ const at_option at_train_option_table[] = {
      "(packed)",
      0},
     {"accumulate", ATT_OPT_INT, FIELD(accumulate), "1", 1, 100000, NULL, "batches an update", 0},
+    {"recompute", ATT_OPT_BOOL, FIELD(recompute), "false", 0, 0, NULL,
+     "keep the input of each layer only, and compute its activations again in the backward pass: less memory, more "
+     "time, "
+     "the same result to the bit",
+     0},
+    {"memory", ATT_OPT_INT, FIELD(memory), "0", 0, 1e15, NULL,
+     "bytes of memory that the run may take, such as 2G; when a run begins, batches are cut and accumulated until it "
+     "fits, "
+     "and an update's tokens stay the same; 0: no limit",
+     0},
     {"steps", ATT_OPT_INT, FIELD(steps), "100000", 1, 1e12, NULL, "updates at most", 0},
     {"epochs", ATT_OPT_INT, FIELD(epochs), "0", 0, 1e9, NULL, "epochs at most; 0: no limit", 0},
     {"minutes", ATT_OPT_REAL, FIELD(minutes), "0", 0, INFINITY, NULL,
@@ -232,7 +242,8 @@ bool at_train_option_matters(const char *name)
     static const char *const free_to_change[] = {
         "run",       "threads", "show",   "show-seconds", "log-every",    "save-minutes", "minutes",
         "keep",      "epochs",  "source", "text",         "valid-text",   "target",       "tsv",
-        "valid-tsv", "columns", "cache",  "valid-source", "valid-target", "tokenizer",    "target-tokenizer"};
+        "valid-tsv", "columns", "cache",  "valid-source", "valid-target", "tokenizer",    "target-tokenizer",
+        "recompute", "memory"};
     for (size_t i = 0; i < sizeof free_to_change / sizeof *free_to_change; i++)
         if (strcmp(name, free_to_change[i]) == 0) return false;
     return true;

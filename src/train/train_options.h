@@ -36,6 +36,8 @@ typedef struct at_train_options {
     int64_t sample_best;
     /* batches */
     int64_t batch_tokens, accumulate;
+    bool recompute;
+    int64_t memory;    /* bytes; 0: no limit */
     int batch_measure; /* at_batch_measure */
     /* optimisation */
     int optimizer; /* at_optimizer */

@@ -112,10 +112,12 @@ static at_status show(at_session *s, at_error *err)
     const at_train_options *o = s->t->options;
     if (o->show == NULL || at_session_clock() - s->shown_at < o->show_seconds) return ATT_OK;
     s->shown_at = at_session_clock();
+    at_session_make_room(s);
     at_session_take_average(s);
     at_error why;
     const at_status status = at_show(s->t->bundle, o->show, report_shown, s, &why);
     at_session_take_average(s);
+    at_session_make_room(s);
     if (status == ATT_MEMORY) return at_fail(err, status, "%s", why.text);
     /* Watching must not end what is watched. */
     if (status != ATT_OK) at_session_report(s, (at_training_event){.kind = ATT_TRAINING_NOTED, .text = why.text});
@@ -240,6 +242,7 @@ at_status at_trainer_run(at_trainer *t, at_error *err)
     }
     t->progress.finished = false;
     at_ctx_init(&s.ctx, t->bundle->model->params.be);
+    s.ctx.recompute = t->options->recompute;
     at_status status = ATT_OK;
     const char *why = NULL;
     if (t->progress.due) status = at_session_validate(&s, err);

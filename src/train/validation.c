@@ -41,6 +41,12 @@ void at_session_report(const at_session *s, at_training_event event)
     t->hooks->report(t->hooks->user, &event);
 }
 
+void at_session_make_room(at_session *s)
+{
+    at_ctx_trim(&s->ctx);
+    at_params_drop_panels(&s->t->bundle->model->params);
+}
+
 void at_session_take_average(at_session *s)
 {
     at_params *p = &s->t->bundle->model->params;
@@ -140,7 +146,9 @@ static at_status measure(at_session *s, at_measure *m, at_error *err)
 {
     const at_trainer *t = s->t;
     m->score = (at_valid_scores){-1, -1};
-    ATT_TRY(at_sum_loss(t->bundle->model, t->valid, (float)t->options->smoothing, &m->loss, err));
+    at_session_make_room(s);
+    ATT_TRY(at_sum_loss(&s->ctx, t->bundle->model, t->valid, (float)t->options->smoothing, &m->loss, err));
+    at_ctx_trim(&s->ctx);
     return t->valid_text ? at_valid_text_score(t->valid_text, t->bundle, t->options, t->hooks->cancel, &m->score, err)
                          : ATT_OK;
 }
@@ -242,6 +250,7 @@ at_status at_session_validate(at_session *s, at_error *err)
     at_session_take_average(s);
     const at_status status = s->t->valid ? measure_and_keep(s, err) : keep_newest(s, err);
     at_session_take_average(s);
+    at_session_make_room(s);
     if (status == ATT_CANCELLED) return leave_due(s, err);
     ATT_TRY(status);
     p->validated_step = p->step;
@@ -284,25 +293,30 @@ static at_status mean_weights(at_session *s, int64_t count, float *mean, at_erro
     return status;
 }
 
-/* The mean takes the weights' place while it is validated and written; then they come back, for the checkpoint. */
-at_status at_session_average(at_session *s, at_error *err)
+/* The mean takes the weights' place while it is validated and written, in the gradients' memory, which no update needs any
+ * more; then they come back, for the checkpoint. */
+static at_status average_with(at_session *s, int64_t count, float *mean, at_error *err)
 {
     at_params *p = &s->t->bundle->model->params;
+    ATT_TRY(mean_weights(s, count, mean, err));
+    p->be->upload(p->be, p->grad, mean, (size_t)p->floats * sizeof *mean);
+    at_params_swap_gradient(p);
+    const at_status status = save_average(s, count, err);
+    at_params_swap_gradient(p);
+    return status;
+}
+
+at_status at_session_average(at_session *s, at_error *err)
+{
+    const at_params *p = &s->t->bundle->model->params;
     const int64_t have = s->t->progress.validations,
                   count = s->t->options->average < have ? s->t->options->average : have;
     if (s->t->valid == NULL || count < 2) return ATT_OK;
-    const size_t bytes = (size_t)p->floats * sizeof(float);
-    float *own = malloc(2 * bytes);
-    if (own == NULL) return at_fail_memory(err, 2 * bytes);
-    p->be->download(p->be, own, p->data, bytes);
-    at_status status = mean_weights(s, count, own + p->floats, err);
-    if (status == ATT_OK) {
-        p->be->upload(p->be, p->data, own + p->floats, bytes);
-        at_params_changed(p);
-        status = save_average(s, count, err);
-        p->be->upload(p->be, p->data, own, bytes);
-        at_params_changed(p);
-    }
-    free(own);
+    at_session_make_room(s);
+    float *mean = malloc((size_t)p->floats * sizeof *mean);
+    if (mean == NULL) return at_fail_memory(err, (size_t)p->floats * sizeof *mean);
+    const at_status status = average_with(s, count, mean, err);
+    free(mean);
+    at_session_make_room(s);
     return status;
 }

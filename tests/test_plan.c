@@ -1,0 +1,222 @@
+/* Memory as it is predicted beside what a run takes, each in a process of its own; a limit is kept by cutting batches, and
+ * one that can't be kept is refused with what could. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <attend/tools.h>
+#include <attend/train.h>
+#include <cmocka.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined SANITIZED || defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { MEASURES = 0 }; /* sanitizers keep books of their own */
+#else
+enum { MEASURES = 1 };
+#endif
+
+static char folder[64];
+
+static void must(at_status status, const at_error *error)
+{
+    if (status != ATT_OK) fail_msg("%s", error->text);
+}
+
+static const char *in_folder(char *path, const char *name)
+{
+    snprintf(path, 256, "%s/%s", folder, name);
+    return path;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    at_error error;
+    strcpy(folder, "/tmp/attend-plan-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    for (int i = 0; i < 2; i++) {
+        char source[256], target[256];
+        const at_make_phrases_args args = {.source_path = in_folder(source, i ? "valid.zh" : "train.zh"),
+                                           .target_path = in_folder(target, i ? "valid.en" : "train.en"),
+                                           .source = ATT_PHRASES_ZH,
+                                           .target = ATT_PHRASES_EN,
+                                           .split = i ? ATT_PHRASES_HELD_OUT : ATT_PHRASES_TRAIN,
+                                           .pairs = i ? 300 : 3000,
+                                           .seed = 5};
+        must(at_make_phrases(&args, &error), &error);
+    }
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static void set(at_training *t, const char *name, const char *value)
+{
+    at_error error;
+    must(at_training_set(t, name, value, &error), &error);
+}
+
+/* options: "name=value name=value" */
+static at_training *training(const char *options)
+{
+    static const char *const common =
+        "width=128 ffn=512 heads=4 encoder-layers=2 decoder-layers=2 vocab-size=600 batch-tokens=8192 "
+        "dropout-attention=0.1 steps=3 validate-every=2 threads=2 warmup=10";
+    char path[256], text[600];
+    at_error error;
+    at_training *t;
+    must(at_training_new(&t, &error), &error);
+    set(t, "source", in_folder(path, "train.zh"));
+    set(t, "target", in_folder(path, "train.en"));
+    set(t, "valid-source", in_folder(path, "valid.zh"));
+    set(t, "valid-target", in_folder(path, "valid.en"));
+    set(t, "run", in_folder(path, "run"));
+    snprintf(text, sizeof text, "%s %s", common, options);
+    for (char *rest = text, *word; (word = strtok_r(rest, " ", &rest)) != NULL;) {
+        char *value = strchr(word, '=');
+        *value++ = '\0';
+        set(t, word, value);
+    }
+    return t;
+}
+
+/* What a child found; status and message of the call. */
+typedef struct found {
+    at_training_plan plan;
+    at_status status;
+    char text[sizeof((at_error *)NULL)->text];
+} found;
+
+static void work(const char *options, bool dry, int to)
+{
+#ifdef M_MMAP_THRESHOLD
+    mallopt(M_MMAP_THRESHOLD, 1 << 20); /* as the command does */
+#endif
+    found f = {0};
+    at_error error = {0};
+    at_training *t = training(options);
+    f.status = dry ? at_training_dry_run(t, NULL, &f.plan, &error) : at_training_run(t, NULL, &error);
+    memcpy(f.text, error.text, sizeof f.text);
+    at_training_free(t);
+    _exit(write(to, &f, sizeof f) == sizeof f ? 0 : 1);
+}
+
+/* In a process of its own; *peak receives its largest resident size in bytes. */
+static found run_apart(const char *options, bool dry, int64_t *peak)
+{
+    int ends[2], status;
+    struct rusage usage;
+    found f;
+    assert_int_equal(pipe(ends), 0);
+    const pid_t child = fork();
+    if (child == 0) work(options, dry, ends[1]);
+    assert_int_equal(read(ends[0], &f, sizeof f), sizeof f);
+    assert_int_equal(wait4(child, &status, 0, &usage), child);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(status, 0);
+    *peak = (int64_t)usage.ru_maxrss * 1024;
+    return f;
+}
+
+static void remove_run(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s/run", folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* Within 5 % or 16 MB. */
+static void assert_near(const char *options, int64_t predicted, int64_t measured)
+{
+    const int64_t off = predicted > measured ? predicted - measured : measured - predicted;
+    const int64_t allowed = measured / 20 > 16000000 ? measured / 20 : 16000000;
+    print_message("%-60s predicted %lld MB, measured %lld MB\n", options, (long long)(predicted / 1000000),
+                  (long long)(measured / 1000000));
+    assert_true(off <= allowed);
+}
+
+static void prediction_is_what_a_run_takes(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "",
+        "recompute=yes",
+        "threads=1 norm=pre activation=gelu",
+        "ema=0.99 activation=swiglu dropout-ffn=0.1",
+        "width=256 recompute=yes encoder-layers=4 optimizer=sgd",
+        "best-metric=chrf valid-sentences=100 batch-tokens=4096",
+        "batch-tokens=16384 batch-measure=packed accumulate=2 average=2 keep=2 validate-every=1",
+    };
+    if (!MEASURES) skip();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t own, measured;
+        const found plan = run_apart(cases[i], true, &own), done = run_apart(cases[i], false, &measured);
+        if (plan.status != ATT_OK || done.status != ATT_OK) fail_msg("%s%s", plan.text, done.text);
+        assert_near(cases[i], plan.plan.peak_bytes, measured);
+        remove_run();
+    }
+}
+
+/* Two thirds of what it would take: cut batches, the same tokens an update, and no more memory than allowed. */
+static void a_limit_is_kept(void **state)
+{
+    (void)state;
+    char options[100];
+    int64_t own, measured;
+    if (!MEASURES) skip();
+    const int64_t whole = run_apart("", true, &own).plan.peak_bytes, limit = whole * 2 / 3;
+    snprintf(options, sizeof options, "memory=%lld", (long long)limit);
+    const at_training_plan plan = run_apart(options, true, &own).plan;
+    assert_true(plan.accumulate > 1 && plan.batch_tokens * plan.accumulate == 8192 && plan.peak_bytes <= limit);
+    const found done = run_apart(options, false, &measured);
+    if (done.status != ATT_OK) fail_msg("%s", done.text);
+    assert_near(options, plan.peak_bytes, measured);
+    const found again = run_apart("epochs=2 memory=0", false, &measured); /* the batches that it began with */
+    assert_int_equal(again.status, ATT_OK);
+    assert_true(measured < whole - (whole - plan.peak_bytes) / 2);
+    remove_run();
+}
+
+static void what_cannot_fit_is_refused(void **state)
+{
+    (void)state;
+    at_error error;
+    at_training_plan plan;
+    at_training *t = training("memory=9M");
+    assert_int_equal(at_training_run(t, NULL, &error), ATT_OPTION);
+    assert_non_null(strstr(error.text, "memory 9M is too little"));
+    assert_int_equal(at_training_dry_run(t, NULL, &plan, &error), ATT_OPTION);
+    at_training_free(t);
+    remove_run();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(prediction_is_what_a_run_takes),
+        cmocka_unit_test(a_limit_is_kept),
+        cmocka_unit_test(what_cannot_fit_is_refused),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
