@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "op_run.h"
+#include "bench/op_run.h"
 #include "reference.h"
 #include "simd/kernels.h"
 

@@ -181,7 +181,7 @@ static void test_stop_and_resume(void **state)
     for (int64_t step = 7; step < 40; step += 9) {
         at_error error;
         stopper s = {0, step};
-        const at_training_hooks hooks = {stop_at, &s, &s.cancel};
+        const at_training_hooks hooks = {stop_at, &s, &s.cancel, false};
         at_training *t = small_run("parts", "2");
         assert_int_equal(at_training_run(t, &hooks, &error), ATT_CANCELLED);
         at_training_free(t);
@@ -213,7 +213,7 @@ static void test_rich_stop_and_resume(void **state)
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         at_error error;
         stopper s = {0, steps[i]};
-        const at_training_hooks hooks = {stop_at, &s, &s.cancel};
+        const at_training_hooks hooks = {stop_at, &s, &s.cancel, false};
         at_training *t = rich_run("rich-parts", "2");
         assert_int_equal(at_training_run(t, &hooks, &error), ATT_CANCELLED);
         if (steps[i] % 10 == 0) assert_non_null(strstr(error.text, "while validating"));
@@ -244,7 +244,7 @@ static void test_seeds(void **state)
     at_error error;
     at_training_seeds first, again;
     finished runs[8] = {{0}};
-    const at_training_hooks hooks = {keep_finished, runs, NULL};
+    const at_training_hooks hooks = {keep_finished, runs, NULL, false};
     at_training *t = small_run("seeds", "2");
     set(t, "seed", "11");
     must(at_training_run_seeds(t, 3, &hooks, &first, &error), &error);
@@ -299,7 +299,7 @@ static void test_other_optimizer_is_refused(void **state)
     (void)state;
     at_error error;
     stopper s = {.at_step = 3};
-    const at_training_hooks hooks = {stop_at, &s, &s.cancel};
+    const at_training_hooks hooks = {stop_at, &s, &s.cancel, false};
     at_training *t = small_run("optimizer", "1");
     assert_int_equal(at_training_run(t, &hooks, &error), ATT_CANCELLED);
     set(t, "optimizer", "sgd");
@@ -319,7 +319,7 @@ static void test_scores_are_logged(void **state)
     set(t, "validate-every", "50");
     set(t, "learning-rate", "0.01");
     finished runs[2] = {{0}};
-    const at_training_hooks hooks = {keep_finished, runs, NULL};
+    const at_training_hooks hooks = {keep_finished, runs, NULL, false};
     must(at_training_run(t, &hooks, &error), &error);
     at_training_free(t);
     assert_true(runs[0].bleu > 0 && runs[0].chrf > 5);
@@ -389,7 +389,7 @@ static void test_learns(void **state)
     (void)state;
     at_error error;
     last_losses losses = {0};
-    const at_training_hooks hooks = {keep_losses, &losses, NULL};
+    const at_training_hooks hooks = {keep_losses, &losses, NULL, false};
     at_training *t = small_run("learns", "2");
     set(t, "steps", "400");
     set(t, "validate-every", "100");

@@ -53,7 +53,7 @@ def score(line, text):
     return float(p.gather(2, y[:, :, None]).sum())
 
 for beam, other in zip((1, 4), theirs):
-    command = [attend, "translate", "-m", model, "--beam", str(beam), "--length-penalty", "0", "--max-ratio", "0", "--max-extra", "100"]
+    command = [attend, "translate", "-m", model, "--no-guard", "--beam", str(beam), "--length-penalty", "0", "--max-ratio", "0", "--max-extra", "100"]
     out = subprocess.run(command, stdin=open(source), check=True, stdout=subprocess.PIPE).stdout.decode().split("\n")[:-1]
     apart = [score(s, a) - score(s, b) for s, a, b in zip(read(source), out, other) if a != b]
     print(f"CTranslate2, beam {beam}: {len(out) - len(apart)} of {len(out)} lines equal; log-probabilities of attend's minus theirs:",

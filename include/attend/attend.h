@@ -23,7 +23,8 @@ extern "C" {
 
 typedef struct at_translator at_translator;
 
-/* path: a model file of attend. threads 0: one a core. The file may be replaced or removed afterwards. */
+/* path: a model file of attend. threads 0: one a core. The file may be replaced or removed afterwards. ATT_OPTION: it is a
+ * language model, which at_generator_open is for. */
 at_status at_translator_open(at_translator **translator, const char *path, int threads, at_error *err);
 /* Several models that decode together: the next token's probability is the geometric mean of theirs, scaled to sum 1 (the
  * mean of log-probabilities). ATT_INPUT: their vocabularies differ. count 1 .. 64. */
@@ -142,6 +143,51 @@ typedef at_status at_scored_fn(void *arg, int64_t index, const at_scored *scored
  * ATT_INPUT: a line is longer than the model's positions, or the model computes NaN. */
 at_status at_score(at_translator *translator, const at_line *sources, const at_line *targets, int64_t count,
                    const at_score_args *args, at_scored_fn *each, void *arg, at_error *err);
+
+/* ---- language models ---- */
+
+/* A language model for continuing text; one thread at a time. */
+typedef struct at_generator at_generator;
+
+/* As at_translator_open. ATT_OPTION: the model is a translator, or has no tokenizer. */
+at_status at_generator_open(at_generator **generator, const char *path, int threads, at_error *err);
+void at_generator_free(at_generator *generator); /* NULL is fine */
+
+typedef struct at_generate_args {
+    int64_t max_tokens;         /* of the continuation, at least 1 */
+    bool greedy;                /* the most probable token each time; else tokens are drawn */
+    double temperature;         /* of drawing, over 0; 1: the model's own probabilities */
+    int64_t top_k;              /* draw among the k most probable tokens; 0: all */
+    double top_p;               /* draw among the fewest tokens that have this share of the probability; 1: all */
+    uint64_t seed;              /* a continuation is a function of model, prompt, seed and line */
+    int64_t line;               /* number of the prompt among several */
+    const volatile int *cancel; /* raised by the caller: ATT_CANCELLED; may be NULL */
+} at_generate_args;
+
+/* max_tokens 200, temperature 1, top_p 1, line 1; all else 0. */
+at_generate_args at_generate_defaults(void);
+
+typedef struct at_generation {
+    char *text; /* the continuation alone: UTF-8, NUL-terminated; `len` bytes, which may hold NUL themselves */
+    size_t len;
+    double log_prob;        /* sum over its tokens, end token included, nats */
+    int64_t tokens;         /* end token left out */
+    int64_t prompt_tokens;  /* 0: it began with the model's start token, the end of a line */
+    int64_t unknown_tokens; /* of the prompt, those outside the vocabulary */
+    bool ended;             /* the model chose its end token; else max_tokens cut it */
+    bool mended;            /* the prompt was no valid UTF-8: bad bytes were read as U+FFFD */
+} at_generation;
+
+/* Called with each further piece of the continuation, whole characters; the text is valid during the call. A status other
+ * than ATT_OK (with err filled) ends the work and is returned. */
+typedef at_status at_generated_fn(void *arg, const char *text, size_t len, at_error *err);
+
+/* Continues the prompt, which may be empty and of any length: of one longer than the model's context the last half
+ * context is read, and so it goes on when the context is full. args NULL: the defaults. each may be NULL. The caller
+ * frees *generation, which is empty on failure. ATT_OPTION: an argument out of range. */
+at_status at_generate(at_generator *generator, at_line prompt, const at_generate_args *args, at_generated_fn *each,
+                      void *arg, at_generation *generation, at_error *err);
+void at_generation_free(at_generation *generation);
 
 /* ---- pictures ---- */
 

@@ -5,7 +5,7 @@
  *   at_training_new(&run, &error);
  *   at_training_set(run, "source", "train.en", &error);      any option of `attend train --help`, as text
  *   at_training_set(run, "target", "train.de", &error);
- *   at_training_set(run, "run", "runs/first", &error);
+ *   at_training_set(run, "run", "runs/first", &error);       a language model: "task" and "text" instead of both
  *   at_training_run(run, &hooks, &error);                     starts it, or continues what is in the folder
  *   at_training_free(run);
  *
@@ -13,6 +13,7 @@
 #ifndef ATTEND_TRAIN_H
 #define ATTEND_TRAIN_H
 
+#include <attend/profile.h>
 #include <attend/status.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,9 +38,11 @@ at_status at_training_preset(at_training *training, const char *name, at_error *
 const char *at_preset_name(int index);
 bool at_preset_setting(const char *preset, int index, const char **name, const char **value);
 
-/* For front ends that show or parse options: table number 0 (the run) and 1 (the model) with the object its rows describe and a title;
- * NULL past the last. */
+/* For front ends that show or parse options: table number 0 (the run) and from 1 on the models', one a task, with the
+ * object its rows describe and a title; NULL past the last. */
 const struct at_option *at_training_options(at_training *training, int table, void **object, const char **title);
+/* The number of the model's table that option task asks for. */
+int at_training_model_table(const at_training *training);
 
 typedef enum at_training_kind {
     ATT_TRAINING_STARTED,   /* data read, model built; text: pairs left out, a vocabulary smaller than asked for */
@@ -50,7 +53,8 @@ typedef enum at_training_kind {
     ATT_TRAINING_SHOWN,     /* text: a sentence of `show`, a TAB, its translation now */
     ATT_TRAINING_SAVED,     /* text: path of the checkpoint */
     ATT_TRAINING_FINISHED,  /* text: why it ended; loss, bleu, chrf: of the best model */
-    ATT_TRAINING_NOTED      /* text: something about the training text that the user should know; before STARTED */
+    ATT_TRAINING_NOTED,     /* text: something about the training text that the user should know; before STARTED */
+    ATT_TRAINING_PROFILED   /* profile: where the time of training went; last of all */
 } at_training_kind;
 
 typedef struct at_training_event {
@@ -58,16 +62,18 @@ typedef struct at_training_event {
     int64_t step, steps; /* updates done, and at most */
     int64_t epoch;       /* epochs done */
     int64_t seed;        /* of this run */
-    int64_t parameters, pairs, skipped;
-    double loss, nll;    /* nats a target token; loss is label-smoothed; negative when finished without validation */
-    double bleu, chrf;   /* percent, when validated or finished; negative: nothing was translated */
-    double rate, norm;   /* learning rate; norm of the gradient */
-    double tokens_per_s; /* target tokens */
+    int64_t parameters, skipped;
+    int64_t pairs, tokens; /* of the training text: sentence pairs, or of a language model tokens; the other is 0 */
+    double loss, nll;      /* nats a target token; loss is label-smoothed; negative when finished without validation */
+    double bleu, chrf;     /* percent, when validated or finished; negative: nothing was translated */
+    double rate, norm;     /* learning rate; norm of the gradient */
+    double tokens_per_s;   /* target tokens */
     double seconds, seconds_left;
-    bool continued;   /* a checkpoint was found */
-    bool improved;    /* the best validation so far (option best-metric) */
-    bool averaged;    /* of the mean of the last models */
-    const char *text; /* may be NULL; valid during the call */
+    bool continued;            /* a checkpoint was found */
+    bool improved;             /* the best validation so far (option best-metric) */
+    bool averaged;             /* of the mean of the last models */
+    const char *text;          /* may be NULL; valid during the call */
+    const at_profile *profile; /* likewise */
 } at_training_event;
 
 typedef struct at_training_hooks {
@@ -75,6 +81,7 @@ typedef struct at_training_hooks {
                    const at_training_event *event); /* may be NULL; called on the thread that runs the training */
     void *user;
     const volatile int *cancel; /* raised by the caller: a checkpoint is saved, ATT_CANCELLED returned; may be NULL */
+    bool profile;               /* report ATT_TRAINING_PROFILED at the end, also of a run that was cancelled */
 } at_training_hooks;
 
 /* ATT_CANCELLED and any failure leave the run folder such that the same call continues. hooks may be NULL. */
@@ -100,7 +107,8 @@ at_status at_training_run_seeds(at_training *training, int64_t count, const at_t
  * process that does nothing else. Reads all text and, when none is
  * given, trains the tokenizer, but keeps nothing. Of hooks (may be NULL), ATT_TRAINING_NOTED is reported. */
 typedef struct at_training_plan {
-    int64_t pairs, skipped; /* sentence pairs kept and left out */
+    int64_t pairs, skipped; /* sentence pairs kept and left out; of a language model lines left out */
+    int64_t tokens;         /* of a language model's text; else 0 */
     int64_t source_vocab, target_vocab, parameters;
     int64_t batches;                  /* an epoch */
     int64_t batch_tokens, accumulate; /* with the option memory: as cut to fit into it */
@@ -109,22 +117,6 @@ typedef struct at_training_plan {
 } at_training_plan;
 at_status at_training_dry_run(at_training *training, const at_training_hooks *hooks, at_training_plan *plan,
                               at_error *err);
-
-/* ---- speed ---- */
-
-/* Options of the training benchmark as text, like at_training's. */
-typedef struct at_bench_training at_bench_training;
-at_status at_bench_training_new(at_bench_training **bench, at_error *err);
-void at_bench_training_free(at_bench_training *bench); /* NULL is fine */
-const struct at_option *at_bench_training_options(at_bench_training *bench, void **object);
-
-typedef struct at_bench_training_result {
-    double target_tokens_per_s, best; /* over all timed steps; of the best one */
-    double ms_per_step;               /* median */
-    double loss;                      /* of the last step, nats a token */
-    int64_t parameters, peak_mb;      /* largest resident size of the process */
-} at_bench_training_result;
-at_status at_bench_training_run(const at_bench_training *bench, at_bench_training_result *result, at_error *err);
 
 #ifdef __cplusplus
 }

@@ -67,7 +67,7 @@ at_status at_training_run_seeds(at_training *training, int64_t count, const at_t
     char *const folder = o->run;
     const int64_t first = o->seed;
     watcher w = {.outer = hooks};
-    const at_training_hooks own = {watch, &w, hooks ? hooks->cancel : NULL};
+    const at_training_hooks own = {watch, &w, hooks ? hooks->cancel : NULL, hooks && hooks->profile};
     if (count < 1) return at_fail(err, ATT_OPTION, "seeds %" PRId64 ": give at least 1", count);
     if (folder == NULL) return at_fail(err, ATT_OPTION, "no run folder; give run: FOLDER or -o FOLDER");
     at_status status = ATT_OK;

@@ -30,6 +30,10 @@ static void release_models(at_models *models)
 static at_status check_models(const at_models *models, const char *const *paths, at_error *err)
 {
     const at_bundle *all[MOST_MODELS];
+    for (int64_t i = 0; i < models->count; i++)
+        if (models->bundles[i].model->arch->encode == NULL)
+            return at_fail(err, ATT_OPTION, "%s is a language model, which has no source; use attend generate",
+                           paths[i]);
     if (models->count == 1) return ATT_OK;
     for (int64_t i = 0; i < models->count; i++) all[i] = &models->bundles[i];
     return at_bundles_agree(all, paths, models->count, err);

@@ -10,6 +10,7 @@
 #ifndef ATT_BACKEND_BACKEND_H
 #define ATT_BACKEND_BACKEND_H
 
+#include <attend/profile.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -152,6 +153,11 @@ at_status at_cpu_isa_default(const char **name, at_error *err);
 /* The CPU backend. threads 0: see at_cpu_count. isa NULL: what the environment variable ATTEND_ISA
  * names, else the best this processor has; "portable", "avx2", "avx512". */
 at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_error *err);
+
+/* Measures what the processor can do at most, with each of `count` numbers of threads (0: at_cpu_count) in turn, slice by slice, so
+ * that a drift of the machine meets all of them alike: fused multiply-adds in registers, and memory by a sum of two arrays into a
+ * third, 72 MB together. Takes some 0.1 s a number. isa as in at_cpu_backend_new. */
+at_status at_cpu_peak(at_peak *peak, const int *threads, int count, const char *isa, at_error *err);
 
 /* The largest sizes of calls that decide how much memory a backend takes for itself. */
 typedef struct at_scratch_sizes {

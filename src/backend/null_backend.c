@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "backend/cost.h"
+
 typedef struct null_backend {
     at_backend base;
     at_null_counts counts;
@@ -15,9 +17,9 @@ static null_backend *null_of(at_backend *be)
     return (null_backend *)be;
 }
 
-static void count_flop(at_backend *be, double flop)
+static void count(at_backend *be, at_cost cost)
 {
-    null_of(be)->counts.flop += flop;
+    null_of(be)->counts.flop += cost.flop;
 }
 
 static void note_size(int64_t *largest, int64_t size)
@@ -86,23 +88,18 @@ static void null_pack(at_backend *be, float *packed, const at_weight *w, bool tr
     (void)be, (void)packed, (void)w, (void)transposed;
 }
 
-static double product(int64_t m, int64_t n, int64_t k)
-{
-    return 2.0 * (double)m * (double)n * (double)k;
-}
-
 static void null_linear_fwd(at_backend *be, float *y, float *keep, const float *x, const at_weight *w, const float *b,
                             int64_t m, at_act act)
 {
-    (void)y, (void)keep, (void)x, (void)b, (void)act;
-    count_flop(be, product(m, w->n, w->k));
+    (void)y, (void)x, (void)act;
+    count(be, at_cost_linear_fwd(keep, w, b, m));
 }
 
 static void null_linear_bwd(at_backend *be, float *dx, float beta_x, float *dw, float beta_w, float *db, float beta_b,
                             float *dy, const float *kept, const float *x, const at_weight *w, int64_t m, at_act act)
 {
-    (void)beta_x, (void)beta_w, (void)db, (void)beta_b, (void)dy, (void)kept, (void)x, (void)act;
-    count_flop(be, (dx ? product(m, w->n, w->k) : 0) + (dw ? product(m, w->n, w->k) : 0));
+    (void)beta_b, (void)dy, (void)kept, (void)x;
+    count(be, at_cost_linear_bwd(dx, beta_x, dw, beta_w, db, w, m, act));
 }
 
 static void note_keys(at_backend *be, const at_attention_args *a)
@@ -112,31 +109,20 @@ static void note_keys(at_backend *be, const at_attention_args *a)
     note_size(&sizes->head_width, a->head_width);
 }
 
-/* Products of all visible pairs of query and key: two in the forward pass, five in the backward. */
-static double attention_flop(const at_attention_args *a)
-{
-    double pairs = 0;
-    for (int64_t b = 0; b < a->count; b++) {
-        const double q = (double)(a->query.end[b] - a->query.begin[b]), k = (double)(a->key.end[b] - a->key.begin[b]);
-        pairs += a->causal ? q * k - q * (q - 1) / 2 : q * k;
-    }
-    return 2.0 * pairs * (double)(a->heads * a->head_width);
-}
-
 static void null_attention_fwd(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v,
                                const at_attention_args *args)
 {
-    (void)o, (void)lse, (void)q, (void)k, (void)v;
+    (void)o, (void)q, (void)k, (void)v;
     note_keys(be, args);
-    count_flop(be, 2 * attention_flop(args));
+    count(be, at_cost_attention_fwd(lse, args));
 }
 
 static void null_attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv,
                                const float *d_o, const float *o, const float *lse, const float *q, const float *k,
                                const float *v, const at_attention_args *args)
 {
-    (void)dq, (void)beta_q, (void)dk, (void)dv, (void)beta_kv, (void)d_o, (void)o, (void)lse, (void)q, (void)k, (void)v;
-    count_flop(be, 5 * attention_flop(args));
+    (void)d_o, (void)o, (void)lse, (void)q, (void)k, (void)v;
+    count(be, at_cost_attention_bwd(dq, beta_q, dk, dv, beta_kv, args));
 }
 
 static void null_layer_norm_fwd(at_backend *be, float *y, float *stat, const float *x, const float *gamma,
@@ -195,11 +181,11 @@ static void null_linear_cross_entropy(at_backend *be, double *loss, double *nll,
                                       const float *x, const at_weight *w, const float *b, const int32_t *targets,
                                       int64_t n, float smoothing, float grad_scale)
 {
-    (void)db, (void)x, (void)b, (void)targets, (void)smoothing, (void)grad_scale;
+    (void)x, (void)targets, (void)smoothing, (void)grad_scale;
     note_size(&null_of(be)->counts.scratch.vocabulary, w->n);
     for (int64_t i = 0; i < n; i++) loss[i] = 0;
     for (int64_t i = 0; nll && i < n; i++) nll[i] = 0;
-    count_flop(be, (1 + (dx != NULL) + (dw != NULL)) * product(n, w->n, w->k));
+    count(be, at_cost_linear_cross_entropy(dx, dw, db, w, b, n));
 }
 
 static void null_axpy(at_backend *be, float *y, float beta, const float *x, float a, int64_t n)

@@ -44,14 +44,32 @@ static const at_option *find_letter(const at_arguments *args, char letter)
     return NULL;
 }
 
-void at_arguments_group(at_arguments *args, const char *title, const at_option *rows, void *object, bool in_recipe)
+static void check_unique(const at_arguments *args, const at_option *row, bool alternative)
+{
+    const at_option_group *group = NULL;
+    const at_option *other = at_arguments_find(args, row->name, &group);
+    assert((other == NULL || (alternative && group->alternative && other->type == row->type)) &&
+           "one name in two tables");
+    assert((row->letter == 0 || find_letter(args, row->letter) == NULL) && "one letter in two tables");
+    (void)args, (void)row, (void)alternative, (void)other;
+}
+
+static void add_group(at_arguments *args, at_option_group group)
 {
     assert(args->group_count < ATT_MAX_GROUPS);
-    for (const at_option *row = rows; row->name != NULL; row++) {
-        assert(at_arguments_find(args, row->name, NULL) == NULL && "one name in two tables");
-        assert((row->letter == 0 || find_letter(args, row->letter) == NULL) && "one letter in two tables");
-    }
-    args->group[args->group_count++] = (at_option_group){title, rows, object, in_recipe};
+    for (const at_option *row = group.rows; row->name != NULL; row++) check_unique(args, row, group.alternative);
+    args->group[args->group_count++] = group;
+}
+
+void at_arguments_group(at_arguments *args, const char *title, const at_option *rows, void *object, bool in_recipe)
+{
+    add_group(args, (at_option_group){title, rows, object, in_recipe, false});
+}
+
+void at_arguments_alternative(at_arguments *args, const char *title, const at_option *rows, void *object,
+                              bool in_recipe)
+{
+    add_group(args, (at_option_group){title, rows, object, in_recipe, true});
 }
 
 /* One table of all rows, since only within a table the nearest is found. */
@@ -117,13 +135,18 @@ static at_status push_given(at_arguments *args, at_given given, at_error *err)
     return ATT_OK;
 }
 
-static at_status add_row(at_arguments *args, at_origin origin, const at_option *row, const at_option_group *group,
-                         const char *text, const char *where, at_error *err)
+/* For every group that has the name. */
+static at_status add_row(at_arguments *args, at_origin origin, const at_option *row, const char *text,
+                         const char *where, at_error *err)
 {
-    const at_given given = {row, group->object, at_arena_strdup(&args->arena, text),
-                            at_arena_strdup(&args->arena, where), origin};
+    const char *own_text = at_arena_strdup(&args->arena, text), *own_where = at_arena_strdup(&args->arena, where);
     if (args->arena.failed) return at_fail_memory(err, strlen(text) + strlen(where) + 2);
-    return push_given(args, given, err);
+    for (int i = 0; i < args->group_count; i++) {
+        const at_option *own = at_option_find(args->group[i].rows, row->name);
+        if (own == NULL) continue;
+        ATT_TRY(push_given(args, (at_given){own, args->group[i].object, own_text, own_where, origin}, err));
+    }
+    return ATT_OK;
 }
 
 /* place: of the setting, or NULL on the command line, where names have dashes. */
@@ -143,12 +166,11 @@ static at_status fail_unknown(at_arguments *args, const char *place, const char 
 at_status at_arguments_add(at_arguments *args, at_origin origin, const char *name, const char *text, const char *place,
                            at_error *err)
 {
-    const at_option_group *group;
-    const at_option *row = at_arguments_find(args, name, &group);
+    const at_option *row = at_arguments_find(args, name, NULL);
     if (row == NULL) return fail_unknown(args, place, name, err);
     at_buf where = {0};
     at_status status = at_buf_printf(&where, err, "%s: %s", place, row->name);
-    if (status == ATT_OK) status = add_row(args, origin, row, group, text, where.data, err);
+    if (status == ATT_OK) status = add_row(args, origin, row, text, where.data, err);
     at_buf_free(&where);
     return status;
 }
@@ -184,6 +206,42 @@ static at_status apply_paths(const at_arguments *args, const at_given *last, at_
         status = at_option_set(last->row, last->object, joined.len > 0 ? joined.data : "", last->where, err);
     at_buf_free(&joined);
     return status;
+}
+
+at_status at_arguments_apply_one(const at_arguments *args, const char *name, at_error *err)
+{
+    const at_option *row = at_arguments_find(args, name, NULL);
+    const at_given *given = row != NULL ? last_given(args, row) : NULL;
+    return given != NULL ? at_option_set(given->row, given->object, given->text, given->where, err) : ATT_OK;
+}
+
+/* Whether the object is of an alternative group other than the chosen one. */
+static bool is_left_out(const at_arguments *args, const void *object, const void *chosen)
+{
+    for (int i = 0; i < args->group_count; i++)
+        if (args->group[i].object == object) return args->group[i].alternative && object != chosen;
+    return false;
+}
+
+static bool has_twin(const at_arguments *args, const at_given *given, const void *chosen)
+{
+    for (size_t i = 0; i < args->given_count; i++)
+        if (args->given[i].object == chosen && strcmp(args->given[i].row->name, given->row->name) == 0) return true;
+    return false;
+}
+
+at_status at_arguments_choose(at_arguments *args, const void *object, const char *why, at_error *err)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < args->given_count; i++) {
+        const at_given *given = &args->given[i];
+        if (is_left_out(args, given->object, object) && !has_twin(args, given, object))
+            return at_fail(err, ATT_OPTION, "%s is no option %s", given->where, why);
+    }
+    for (size_t i = 0; i < args->given_count; i++)
+        if (!is_left_out(args, args->given[i].object, object)) args->given[kept++] = args->given[i];
+    args->given_count = kept;
+    return ATT_OK;
 }
 
 /* Every value is checked, also one that is overridden: a mistake in a recipe shows whatever the command line says. */
@@ -264,11 +322,9 @@ static at_status add_positional(at_arguments *args, const char *word, at_error *
 /* Adds a setting with "--name" as its place. */
 static at_status add_word(at_arguments *args, const at_option *row, const char *text, at_error *err)
 {
-    const at_option_group *group = NULL;
     char where[80] = "--";
     strncat(where, row->name, sizeof where - 3);
-    at_arguments_find(args, row->name, &group);
-    return add_row(args, ATT_FROM_COMMAND_LINE, row, group, text, where, err);
+    return add_row(args, ATT_FROM_COMMAND_LINE, row, text, where, err);
 }
 
 /* The word after an option is its value unless it is another option: "--model --beam 4" is a slip. "-" and "-3" are

@@ -20,7 +20,8 @@ typedef struct at_option_group {
     const char *title; /* heading in --help */
     const at_option *rows;
     void *object;
-    bool in_recipe; /* may stand in a recipe */
+    bool in_recipe;   /* may stand in a recipe */
+    bool alternative; /* one of several, of which at_arguments_choose leaves one: names may stand in each of them */
 } at_option_group;
 
 /* Later ones override earlier ones. */
@@ -50,8 +51,14 @@ typedef struct at_arguments {
 
 void at_arguments_init(at_arguments *args, const char *command);
 void at_arguments_free(at_arguments *args); /* the groups' objects stay */
-/* Adds a group, whose object already holds its defaults. Names and letters must be unique among all groups. */
+/* Adds a group, whose object already holds its defaults. Names and letters must be unique among all groups, but a name
+ * may stand in several alternative ones, with one type: a setting is then given for each. */
 void at_arguments_group(at_arguments *args, const char *title, const at_option *rows, void *object, bool in_recipe);
+void at_arguments_alternative(at_arguments *args, const char *title, const at_option *rows, void *object,
+                              bool in_recipe);
+/* Of the alternative groups, that of `object` counts: settings of the others are dropped. ATT_OPTION: one is given that
+ * only stands in the others; `why` ends the message, such as "of task translation". Call it before apply. */
+at_status at_arguments_choose(at_arguments *args, const void *object, const char *why, at_error *err);
 
 /* Reads words: --name value, --name=value, -n value, -nvalue, --flag, --no-flag, --flag=false; "--" ends options, and
  * "-" is a positional argument. */
@@ -62,6 +69,8 @@ at_status at_arguments_add(at_arguments *args, at_origin origin, const char *nam
 /* Sets the fields. Of several values for one option the last one counts; ATT_OPT_PATHS joins those of the latest
  * origin. */
 at_status at_arguments_apply(at_arguments *args, at_error *err);
+/* The same for the settings of one option, which decides about others; at_arguments_apply sets it again. */
+at_status at_arguments_apply_one(const at_arguments *args, const char *name, at_error *err);
 /* ATT_OPTION when a number without default, or one of the named options (NULL-terminated; may be NULL), isn't given. */
 at_status at_arguments_require(const at_arguments *args, const char *const *names, at_error *err);
 

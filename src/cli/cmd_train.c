@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/profile_output.h"
 #include "cli/recipe.h"
 
 typedef struct train_state {
     char *preset;
-    bool dry_run, json;
+    bool dry_run, json, profile;
     int64_t seeds;
     at_training *training;
 } train_state;
@@ -38,6 +39,11 @@ static const at_option options[] = {
      .offset = FIELD(dry_run),
      .def = "false",
      .help = "read and check everything, print sizes and memory, train nothing"},
+    {.name = "profile",
+     .type = ATT_OPT_BOOL,
+     .offset = FIELD(profile),
+     .def = "false",
+     .help = "at the end, print what each operation took, and how much of the machine's peak that is"},
     {.name = "json",
      .type = ATT_OPT_BOOL,
      .offset = FIELD(json),
@@ -60,7 +66,7 @@ static at_status bind(at_cli *cli, void *state, at_error *err)
     void *object;
     const char *title;
     for (int table = 0; (rows = at_training_options(s->training, table, &object, &title)) != NULL; table++)
-        at_arguments_group(&cli->arguments, title, rows, object, true);
+        (table == 0 ? at_arguments_group : at_arguments_alternative)(&cli->arguments, title, rows, object, true);
     return ATT_OK;
 }
 
@@ -77,13 +83,26 @@ static at_status add_preset(at_cli *cli, const char *preset, at_error *err)
     return ATT_OK;
 }
 
+/* Of the models' options, those of the task that is asked for. */
+static at_status choose_model(at_cli *cli, train_state *s, at_error *err)
+{
+    char why[120];
+    void *object;
+    const char *title;
+    ATT_TRY(at_arguments_apply_one(&cli->arguments, "task", err));
+    const int table = at_training_model_table(s->training);
+    at_training_options(s->training, table, &object, &title);
+    snprintf(why, sizeof why, "%s; leave it out, or set another task", strstr(title, "of task"));
+    return at_arguments_choose(&cli->arguments, object, why, err);
+}
+
 static at_status prepare(at_cli *cli, void *state, at_error *err)
 {
-    (void)state;
     if (cli->arguments.positional_count > 0)
         ATT_TRY(at_recipe_read(&cli->arguments, cli->arguments.positional[0], err));
     const char *preset = at_arguments_value(&cli->arguments, "preset");
-    return preset ? add_preset(cli, preset, err) : ATT_OK;
+    if (preset) ATT_TRY(add_preset(cli, preset, err));
+    return choose_model(cli, state, err);
 }
 
 /* What a report needs: where to print, and how. */
@@ -95,7 +114,7 @@ typedef struct reporter {
 static void print_event_json(at_output *output, const at_training_event *e)
 {
     static const char *const names[] = {"started", "step",  "logged",   "skipped", "validated",
-                                        "shown",   "saved", "finished", "noted"};
+                                        "shown",   "saved", "finished", "noted",   "profiled"};
     json_t *object = json_pack("{s:s, s:I, s:I, s:o, s:o, s:f, s:f}", "event", names[e->kind], "step",
                                (json_int_t)e->step, "epoch", (json_int_t)e->epoch, "loss", at_json_number(e->loss),
                                "nll", at_json_number(e->nll), "tokens_per_s", e->tokens_per_s, "seconds", e->seconds);
@@ -104,6 +123,7 @@ static void print_event_json(at_output *output, const at_training_event *e)
     if (scored) json_object_set_new(object, "bleu", json_real(e->bleu));
     if (scored) json_object_set_new(object, "chrf", json_real(e->chrf));
     if (e->text) json_object_set_new(object, "text", at_json_text(e->text));
+    if (e->profile) json_object_set_new(object, "profile", at_profile_json(e->profile));
     at_print_json(output, object, NULL);
 }
 
@@ -140,8 +160,9 @@ static void print_event(at_output *output, const at_training_event *e)
     at_duration(e->seconds, time);
     switch (e->kind) {
     case ATT_TRAINING_STARTED:
-        at_note(output, "%s: %" PRId64 " sentence pairs, %" PRId64 " parameters, seed %" PRId64,
-                e->continued ? "continuing" : "training", e->pairs, e->parameters, e->seed);
+        at_note(output, "%s: %" PRId64 " %s, %" PRId64 " parameters, seed %" PRId64,
+                e->continued ? "continuing" : "training", e->tokens > 0 ? e->tokens : e->pairs,
+                e->tokens > 0 ? "tokens" : "sentence pairs", e->parameters, e->seed);
         if (e->continued) at_note(output, "at step %" PRId64 ", epoch %" PRId64 ", after %s", e->step, e->epoch, time);
         break;
     case ATT_TRAINING_STEP:
@@ -160,6 +181,9 @@ static void print_event(at_output *output, const at_training_event *e)
     case ATT_TRAINING_FINISHED:
         at_note(output, "finished after %" PRId64 " steps and %s: %s", e->step, time, e->text);
         if (e->skipped) at_note(output, "%" PRId64 " updates were skipped; train.jsonl has their lines", e->skipped);
+        break;
+    case ATT_TRAINING_PROFILED:
+        at_print_profile(output, e->profile);
         break;
     case ATT_TRAINING_LOGGED:
     case ATT_TRAINING_SAVED:
@@ -185,20 +209,27 @@ static void report_note(void *user, const at_training_event *event)
 static at_status print_plan(at_cli *cli, const train_state *s, at_error *err)
 {
     at_training_plan p;
-    const at_training_hooks hooks = {report_note, &cli->output, cli->interrupted};
+    const at_training_hooks hooks = {.report = report_note, .user = &cli->output, .cancel = cli->interrupted};
     ATT_TRY(at_training_dry_run(s->training, &hooks, &p, err));
     if (s->json)
-        return at_print_json(&cli->output,
-                             json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", "pairs",
-                                       (json_int_t)p.pairs, "skipped", (json_int_t)p.skipped, "source_vocab",
-                                       (json_int_t)p.source_vocab, "target_vocab", (json_int_t)p.target_vocab,
-                                       "parameters", (json_int_t)p.parameters, "batches", (json_int_t)p.batches,
-                                       "batch_tokens", (json_int_t)p.batch_tokens, "accumulate",
-                                       (json_int_t)p.accumulate, "flop_per_step", p.flop_per_step, "peak_bytes",
-                                       (json_int_t)p.peak_bytes),
-                             err);
-    at_print(&cli->output, "sentence pairs   %" PRId64 " (%" PRId64 " skipped)\n", p.pairs, p.skipped);
-    at_print(&cli->output, "vocabulary       %" PRId64 " source, %" PRId64 " target\n", p.source_vocab, p.target_vocab);
+        return at_print_json(
+            &cli->output,
+            json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I}", p.tokens > 0 ? "tokens" : "pairs",
+                      (json_int_t)(p.tokens > 0 ? p.tokens : p.pairs), "skipped", (json_int_t)p.skipped, "source_vocab",
+                      (json_int_t)p.source_vocab, "target_vocab", (json_int_t)p.target_vocab, "parameters",
+                      (json_int_t)p.parameters, "batches", (json_int_t)p.batches, "batch_tokens",
+                      (json_int_t)p.batch_tokens, "accumulate", (json_int_t)p.accumulate, "flop_per_step",
+                      p.flop_per_step, "peak_bytes", (json_int_t)p.peak_bytes),
+            err);
+    if (p.tokens > 0)
+        at_print(&cli->output,
+                 "tokens           %" PRId64 " (%" PRId64 " lines skipped)\nvocabulary       %" PRId64 "\n", p.tokens,
+                 p.skipped, p.target_vocab);
+    else
+        at_print(&cli->output,
+                 "sentence pairs   %" PRId64 " (%" PRId64 " skipped)\nvocabulary       %" PRId64 " source, %" PRId64
+                 " target\n",
+                 p.pairs, p.skipped, p.source_vocab, p.target_vocab);
     at_print(&cli->output, "parameters       %" PRId64 "\n", p.parameters);
     at_print(&cli->output, "batches an epoch %" PRId64 "\n", p.batches);
     at_print(&cli->output, "GFLOP a step     %.1f\n", p.flop_per_step / 1e9);
@@ -240,7 +271,7 @@ static at_status run(at_cli *cli, void *state, at_error *err)
     const train_state *s = state;
     if (s->dry_run) return print_plan(cli, s, err);
     reporter r = {&cli->output, s->json};
-    const at_training_hooks hooks = {report, &r, cli->interrupted};
+    const at_training_hooks hooks = {report, &r, cli->interrupted, s->profile};
     return s->seeds > 0 ? run_seeds(cli, s, &hooks, err) : at_training_run(s->training, &hooks, err);
 }
 
@@ -254,7 +285,8 @@ static void close_state(void *state)
 const at_command at_cmd_train = {
     .name = "train",
     .summary = "train a model from text",
-    .description = "Trains a translator from parallel text. Options come from a recipe (a YAML file), from a preset, "
+    .description = "Trains a translator from parallel text, or with task language-model a model that continues text "
+                   "(attend generate). Options come from a recipe (a YAML file), from a preset, "
                    "or from the command line, "
                    "which overrides both.\n\n"
                    "The run folder receives the log (train.jsonl), checkpoints and best.safetensors, the model to use. "
@@ -265,6 +297,9 @@ const at_command at_cmd_train = {
                 "attend train --preset tiny --source train.en --target train.de -o runs/first\n"
                 "attend train examples/multi30k/tiny.yaml --seeds 3 --best-metric bleu\n"
                 "attend train examples/multi30k/tiny.yaml --dry-run\n"
+                "attend train examples/multi30k/tiny.yaml --steps 20 --profile\n"
+                "attend train --task language-model --text book.txt --subword char -o runs/book\n"
+                "attend train runs/book/recipe.yaml\n"
                 "attend train --preset base --source train.en --target train.de -o runs/base --memory 4G --recompute\n",
     .positionals = positionals,
     .options = options,

@@ -1,12 +1,10 @@
 /* attend translate: lines of standard input or files, translated as they come. */
 #include <attend/attend.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "base/rng.h"
 #include "cli/command.h"
 #include "cli/models.h"
+#include "cli/seed.h"
 #include "cli/stream.h"
 
 typedef struct translate_state {
@@ -259,7 +257,6 @@ static void print_line(at_output *output, const at_translation *t)
 static at_status print_translation(void *arg, int64_t index, const at_translation *t, at_error *err)
 {
     printer *p = arg;
-    p->done++;
     p->truncated += t->truncated;
     p->looped += t->looped;
     p->again += t->unlooped || t->extended;
@@ -341,17 +338,9 @@ static at_status translate(at_cli *cli, const translate_state *s, at_translator 
 
 /* ---- options ---- */
 
-/* A seed that nobody gave is told, so that the output can be had again. */
 static void choose_seed(at_cli *cli, translate_state *s)
 {
-    struct timespec now;
-    if (s->args.sample && s->seed < 0) {
-        clock_gettime(CLOCK_REALTIME, &now);
-        const uint64_t key = at_rng_key((uint64_t)now.tv_sec, (uint64_t)now.tv_nsec);
-        s->seed = (int64_t)(at_rng_key(key, (uint64_t)getpid()) >> 33);
-        at_note(&cli->output, "seed %lld; --seed %lld gives the same output again", (long long)s->seed,
-                (long long)s->seed);
-    }
+    if (s->args.sample) at_seed_choose(&cli->output, &s->seed);
     s->args.seed = (uint64_t)(s->seed > 0 ? s->seed : 0);
 }
 

@@ -46,7 +46,7 @@ static void begin_recipes(at_output *output, const at_command *const *commands)
         "preset: tiny\n"
         "source: [a.en, b.en.gz]            # paths are relative to the recipe's folder\n"
         "target: [a.de, b.de.gz]\n"
-        "run: ${RUNS:-runs}/first           # ${NAME} and ${NAME:-default} are the environment's\n"
+        "run: ${RUNS:-runs}/first           # ${NAME} and ${NAME:-default} are the environment's, $${ is ${\n"
         "model:                             # sections only group: options keep their own names\n"
         "  width: 256\n"
         "  tie_embeddings: yes              # '_' and '-' are equal in names\n"
@@ -261,16 +261,23 @@ static void print_values(at_output *output, const at_option *row)
     at_print(output, "' ;;\n");
 }
 
+/* A name may stand in several alternative groups. */
+static bool stands_first(const at_arguments *args, const at_option *row)
+{
+    return at_arguments_find(args, row->name, NULL) == row;
+}
+
 static at_status show_completion(at_output *output, const at_command *command, const at_arguments *args, at_error *err)
 {
     (void)err;
     at_print(output, "    \"%s \"*)\n        words='--help", command->name);
     for (int i = 0; i < args->group_count; i++)
-        for (const at_option *row = args->group[i].rows; row->name != NULL; row++) at_print(output, " --%s", row->name);
+        for (const at_option *row = args->group[i].rows; row->name != NULL; row++)
+            if (stands_first(args, row)) at_print(output, " --%s", row->name);
     at_print(output, "'\n        case $prev in\n");
     for (int i = 0; i < args->group_count; i++)
         for (const at_option *row = args->group[i].rows; row->name != NULL; row++)
-            if (row->type == ATT_OPT_CHOICE) print_values(output, row);
+            if (row->type == ATT_OPT_CHOICE && stands_first(args, row)) print_values(output, row);
     at_print(output, "        esac\n        [[ $cur == -* || -n $values ]] || return ;;\n");
     return ATT_OK;
 }

@@ -19,6 +19,7 @@
 #define ATT_COMMANDS(COMMAND) \
     COMMAND(train)             \
     COMMAND(translate)         \
+    COMMAND(generate)          \
     COMMAND(score)             \
     COMMAND(look)              \
     COMMAND(plot)              \
@@ -31,6 +32,11 @@
     COMMAND(data_make_phrases) \
     COMMAND(data_make_catalogs)\
     COMMAND(bench_train)       \
+    COMMAND(bench_step)        \
+    COMMAND(bench_op)          \
+    COMMAND(bench_decode)      \
+    COMMAND(bench_products)    \
+    COMMAND(bench_peak)        \
     COMMAND(version)
 /* clang-format on */
 

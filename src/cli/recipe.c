@@ -62,15 +62,16 @@ static at_status expand_variable(const char **text, const char *where, at_buf *o
     return has_default ? at_buf_add(out, rest + 2, (size_t)(end - rest) - 2, err) : fail_unset(name, where, err);
 }
 
-/* Appends text with its variables replaced. */
+/* Appends text with its variables replaced; "$${" stands for "${" itself. */
 static at_status expand(const char *text, const char *where, at_buf *out, at_error *err)
 {
     for (;;) {
         const char *dollar = strstr(text, "${");
         if (dollar == NULL) return at_buf_puts(out, text, err);
-        ATT_TRY(at_buf_add(out, text, (size_t)(dollar - text), err));
+        const bool literal = dollar > text && dollar[-1] == '$';
+        ATT_TRY(at_buf_add(out, text, (size_t)(dollar - text) - literal, err));
         text = dollar + 2;
-        ATT_TRY(expand_variable(&text, where, out, err));
+        ATT_TRY(literal ? at_buf_puts(out, "${", err) : expand_variable(&text, where, out, err));
     }
 }
 
@@ -91,8 +92,9 @@ static at_status add_text(const recipe *from, const at_option *row, const char *
     if (!is_path(row) || !is_relative(text)) {
         return at_arguments_add(from->args, ATT_FROM_RECIPE, row->name, text, place, err);
     }
-    at_status status = at_buf_add(&path, from->path, from->folder_len, err);
-    if (status == ATT_OK) status = at_buf_puts(&path, text, err);
+    const bool folder = strcmp(text, ".") == 0 && from->folder_len > 1; /* the recipe's own: without the last '/' */
+    at_status status = at_buf_add(&path, from->path, from->folder_len - folder, err);
+    if (status == ATT_OK && !folder) status = at_buf_puts(&path, text, err);
     if (status == ATT_OK) status = at_arguments_add(from->args, ATT_FROM_RECIPE, row->name, path.data, place, err);
     at_buf_free(&path);
     return status;

@@ -1,7 +1,7 @@
 /* Recipes: a YAML file that gives options their values.
  *
  *   source: [../data/a.zh.gz, ../data/b.zh.gz]   paths are relative to the recipe's folder
- *   run: ${RUNS:-runs}/first                     ${NAME} and ${NAME:-default} are the environment's
+ *   run: ${RUNS:-runs}/first                     ${NAME} and ${NAME:-default} are the environment's, $${ is ${
  *   model:                                       sections only group: keys keep their own names
  *     width: 256
  *     tie_embeddings: yes                        '_' and '-' are equal in names

@@ -48,6 +48,9 @@ static inline int64_t at_min(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* The table of isa, or of what ATTEND_ISA names where isa is NULL, else the best. An empty ATTEND_ISA counts as unset. */
+at_status at_cpu_kernels(at_kernels *k, const char *isa, at_error *err);
+
 /* How many rows a chunk gets so that every thread has about four, in multiples of `unit`. */
 int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit);
 

@@ -1,5 +1,5 @@
 /* Scaled dot-product attention in tiles with a running softmax, so that memory grows linearly with length (Rabe and Staats 2021;
- * Dao et al. 2022, algorithms 1 and 4). One chunk of work is one head of one sequence:
+ * Dao et al. 2022, algorithms 1 and 4). One unit of work is one head of one sequence:
  *
  *                 keys, 256 at a time
  *              +------+------+---+
@@ -24,7 +24,22 @@ typedef struct attention_job {
     const float *q, *k, *v, *d_o, *o_in, *lse_in;
     float *o, *lse, *dq, *dk, *dv;
     bool accumulate_q, accumulate_kv;
+    int64_t group; /* units of a chunk */
 } attention_job;
+
+static int64_t units_of(const attention_job *job)
+{
+    return job->args->count * job->args->heads;
+}
+
+/* The heads of a sequence follow each other on one thread, because their columns are neighbours in memory, unless there are too
+ * few sequences to share. */
+static void run_units(attention_job *job, at_chunk_fn fn)
+{
+    const int64_t units = units_of(job), share = units / (16 * job->cpu->threads);
+    job->group = share < 1 ? 1 : at_min(share, job->args->heads);
+    at_pool_run(job->cpu->pool, at_ceil_div(units, job->group), fn, job);
+}
 
 /* One head of one sequence, with pointers at its first row and column. */
 typedef struct unit {
@@ -169,11 +184,10 @@ static void write_weights(const unit *u, float *weights, const float *lse, const
         }
 }
 
-static void forward_chunk(void *arg, int64_t chunk, int thread)
+static void forward_unit(const attention_job *job, int64_t index, int thread)
 {
-    const attention_job *job = arg;
     const at_attention_args *a = job->args;
-    unit u = unit_of(job, chunk);
+    unit u = unit_of(job, index);
     const int64_t padded_keys = at_round_up(u.nk, ATT_PANEL);
     float *kt = at_cpu_scratch(
         job->cpu, thread, padded_keys * u.width + u.padded * u.nk + QUERY_TILE * (LD + u.padded) + ATT_GEMM_SCRATCH);
@@ -187,14 +201,21 @@ static void forward_chunk(void *arg, int64_t chunk, int thread)
     for (int64_t q0 = 0; q0 < u.nq; q0 += QUERY_TILE)
         forward_rows(&u, o, lse, q0, at_min(QUERY_TILE, u.nq - q0), kt, v, s, acc);
     if (a->weights)
-        write_weights(&u, a->weights + a->weight_offset[chunk / a->heads] + u.head * u.nq * u.nk, lse, kt, s);
+        write_weights(&u, a->weights + a->weight_offset[index / a->heads] + u.head * u.nq * u.nk, lse, kt, s);
+}
+
+static void forward_chunk(void *arg, int64_t chunk, int thread)
+{
+    const attention_job *job = arg;
+    for (int64_t i = chunk * job->group; i < at_min((chunk + 1) * job->group, units_of(job)); i++)
+        forward_unit(job, i, thread);
 }
 
 static void attention_fwd(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v,
                           const at_attention_args *args)
 {
     attention_job job = {.cpu = at_cpu_of(be), .args = args, .q = q, .k = k, .v = v, .o = o, .lse = lse};
-    at_pool_run(job.cpu->pool, args->count * args->heads, forward_chunk, &job);
+    run_units(&job, forward_chunk);
 }
 
 /* Scratch of the backward of one unit. */
@@ -277,18 +298,17 @@ static void write_rows(const unit *u, float *to, int64_t ld, const float *from, 
     for (int64_t i = 0; i < rows; i++) u->kernels->axpy(to + i * ld, from + i * u->padded, 1, u->width, accumulate);
 }
 
-static void backward_chunk(void *arg, int64_t chunk, int thread)
+static void backward_unit(const attention_job *job, int64_t index, int thread)
 {
-    const attention_job *job = arg;
     const at_attention_args *a = job->args;
-    unit u = unit_of(job, chunk);
+    unit u = unit_of(job, index);
     float *scratch = at_cpu_scratch(job->cpu, thread, at_cpu_attention_floats(u.nk, u.width));
     if (scratch == NULL) return;
     const backward w = lay_out(&u, scratch);
     pack_all(&u, w.kt, u.k, a->ldk, u.nk, true);
     pack_all(&u, w.vt, u.v, a->ldv, u.nk, true);
     pack_all(&u, w.k, u.k, a->ldk, u.nk, false);
-    const int64_t column = u.head * u.width, first_key = a->key.begin[chunk / a->heads];
+    const int64_t column = u.head * u.width, first_key = a->key.begin[index / a->heads];
     for (int64_t q0 = 0; q0 < u.nq; q0 += QUERY_TILE) {
         const int64_t row = u.first_query + q0;
         const tile_rows t = {q0, at_min(QUERY_TILE, u.nq - q0), job->d_o + row * a->ldo + column,
@@ -298,6 +318,13 @@ static void backward_chunk(void *arg, int64_t chunk, int thread)
     }
     if (job->dk) write_rows(&u, job->dk + first_key * a->ldk + column, a->ldk, w.dk, u.nk, job->accumulate_kv);
     if (job->dv) write_rows(&u, job->dv + first_key * a->ldv + column, a->ldv, w.dv, u.nk, job->accumulate_kv);
+}
+
+static void backward_chunk(void *arg, int64_t chunk, int thread)
+{
+    const attention_job *job = arg;
+    for (int64_t i = chunk * job->group; i < at_min((chunk + 1) * job->group, units_of(job)); i++)
+        backward_unit(job, i, thread);
 }
 
 static void attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv,
@@ -317,7 +344,7 @@ static void attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, fl
                          .dv = dv,
                          .accumulate_q = beta_q != 0,
                          .accumulate_kv = beta_kv != 0};
-    at_pool_run(job.cpu->pool, args->count * args->heads, backward_chunk, &job);
+    run_units(&job, backward_chunk);
 }
 
 void at_cpu_attention_init(at_backend *be)

@@ -103,8 +103,7 @@ int at_cpu_isa_list(const char **names, int max)
     return at_kernels_names(names, max);
 }
 
-/* isa NULL: what ATTEND_ISA names, else the best. An empty ATTEND_ISA counts as unset. */
-static at_status choose_kernels(at_kernels *k, const char *isa, at_error *err)
+at_status at_cpu_kernels(at_kernels *k, const char *isa, at_error *err)
 {
     const char *forced = isa != NULL ? isa : getenv("ATTEND_ISA");
     if (forced != NULL && *forced == '\0') forced = NULL;
@@ -117,7 +116,7 @@ static at_status choose_kernels(at_kernels *k, const char *isa, at_error *err)
 at_status at_cpu_isa_default(const char **name, at_error *err)
 {
     at_kernels k;
-    ATT_TRY(choose_kernels(&k, NULL, err));
+    ATT_TRY(at_cpu_kernels(&k, NULL, err));
     *name = k.isa;
     return ATT_OK;
 }
@@ -128,7 +127,7 @@ at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_e
     if (cpu == NULL) return at_fail_memory(err, sizeof *cpu);
     cpu->base.name = "cpu";
     cpu->base.free = cpu_free;
-    at_status status = choose_kernels(&cpu->k, isa, err);
+    at_status status = at_cpu_kernels(&cpu->k, isa, err);
     if (status == ATT_OK) status = at_pool_new(&cpu->pool, threads, err);
     if (status == ATT_OK) {
         cpu->threads = at_pool_threads(cpu->pool);

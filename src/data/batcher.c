@@ -13,13 +13,14 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/rng.h"
+#include "data/shuffle.h"
 
 typedef struct lengths { /* of a pair in tokens, as they are in a batch: end tokens included */
     uint32_t source, target;
 } lengths;
 
-struct at_batcher {
+typedef struct pair_batcher {
+    at_batcher base; /* first: a pointer to it converts back */
     const at_corpus *corpus;
     at_batcher_options options;
     uint32_t count;   /* pairs */
@@ -38,7 +39,7 @@ struct at_batcher {
     int64_t *source_offset, *target_offset, *line; /* (largest batch + 1) */
     at_ids source, target_in, target_out;
     at_ids drawn[2]; /* one pair's tokens, resampled */
-};
+} pair_batcher;
 
 /* Keeps draws apart from those of others who mix the same seed. */
 static const uint64_t stream = 0x62617463686572; /* "batcher" */
@@ -51,7 +52,7 @@ static int64_t longest_side(lengths len)
 
 /* Counting sort of order by the longer side. The shorter one decides nothing: the more ties, the more the neighbours of a pair
  * change from epoch to epoch. */
-static void sort_by_length(at_batcher *batcher)
+static void sort_by_length(pair_batcher *batcher)
 {
     int64_t *start = batcher->tally; /* of each length's pairs in the sorted order */
     memset(start, 0, ((size_t)batcher->longest + 2) * sizeof *start);
@@ -66,20 +67,8 @@ static void sort_by_length(at_batcher *batcher)
     batcher->order = sorted;
 }
 
-/* 0, 1, 2 ..., then, where wanted, shuffled by Fisher and Yates' method. */
-static void lay_out(uint32_t *items, uint32_t count, bool shuffle, uint64_t key)
-{
-    for (uint32_t i = 0; i < count; i++) items[i] = i;
-    if (!shuffle) return;
-    for (uint32_t i = count; i > 1; i--) {
-        const uint32_t j = at_rng_below(key, i, i), last = items[i - 1];
-        items[i - 1] = items[j];
-        items[j] = last;
-    }
-}
-
 /* Where in order the batch ends that starts at `first`. */
-static uint32_t batch_end(const at_batcher *batcher, uint32_t first)
+static uint32_t batch_end(const pair_batcher *batcher, uint32_t first)
 {
     const at_batcher_options *options = &batcher->options;
     int64_t longest = 0, source = 0, target = 0;
@@ -105,7 +94,7 @@ static void *renew(void *old, size_t count, size_t size)
 }
 
 /* Arrays of an epoch, whose largest batch has `largest` pairs. */
-static at_status prepare_epoch(at_batcher *b, uint32_t batches, uint32_t largest, at_error *err)
+static at_status prepare_epoch(pair_batcher *b, uint32_t batches, uint32_t largest, at_error *err)
 {
     b->batches = 0; /* nothing to get until all of them are there */
     b->cut = renew(b->cut, batches, sizeof *b->cut);
@@ -118,7 +107,7 @@ static at_status prepare_epoch(at_batcher *b, uint32_t batches, uint32_t largest
 }
 
 /* Cuts order into batches. Two walks: the first one counts, so that the arrays are as large as they must be. */
-static at_status cut_batches(at_batcher *batcher, at_error *err)
+static at_status cut_batches(pair_batcher *batcher, at_error *err)
 {
     uint32_t batches = 0, largest = 0;
     for (uint32_t first = 0, end; first < batcher->count; first = end, batches++) {
@@ -131,7 +120,7 @@ static at_status cut_batches(at_batcher *batcher, at_error *err)
     return ATT_OK;
 }
 
-static void note_lengths(at_batcher *batcher)
+static void note_lengths(pair_batcher *batcher)
 {
     for (uint32_t i = 0; i < batcher->count; i++) {
         const at_corpus_pair *pair = &batcher->corpus->pair[i];
@@ -142,7 +131,7 @@ static void note_lengths(at_batcher *batcher)
 }
 
 /* Arrays that live as long as the batcher. */
-static at_status prepare(at_batcher *batcher, at_error *err)
+static at_status prepare(pair_batcher *batcher, at_error *err)
 {
     const size_t count = batcher->count;
     batcher->length = renew(NULL, count, sizeof *batcher->length);
@@ -156,35 +145,9 @@ static at_status prepare(at_batcher *batcher, at_error *err)
     return at_fail_memory(err, 2 * count * sizeof *batcher->order + sizes * sizeof *batcher->tally);
 }
 
-at_status at_batcher_new(at_batcher **batcher, const at_corpus *corpus, const at_batcher_options *options,
-                         at_error *err)
+static void release(at_batcher *base)
 {
-    *batcher = NULL;
-    if (options->batch_tokens < 1) {
-        return at_fail(err, ATT_OPTION, "a batch of %lld tokens holds nothing; give batch_tokens of at least 1",
-                       (long long)options->batch_tokens);
-    }
-    if (corpus->count > UINT32_MAX) {
-        return at_fail(err, ATT_UNSUPPORTED, "a corpus of %lld pairs is too large for one epoch; split it",
-                       (long long)corpus->count);
-    }
-    at_batcher *made = calloc(1, sizeof *made);
-    if (!made) return at_fail_memory(err, sizeof *made);
-    made->corpus = corpus;
-    made->options = *options;
-    made->count = (uint32_t)corpus->count;
-    const at_status status = prepare(made, err);
-    if (status == ATT_OK) {
-        *batcher = made;
-    } else {
-        at_batcher_free(made);
-    }
-    return status;
-}
-
-void at_batcher_free(at_batcher *batcher)
-{
-    if (!batcher) return;
+    pair_batcher *batcher = (pair_batcher *)base;
     free(batcher->length);
     free(batcher->order);
     free(batcher->spare);
@@ -202,23 +165,24 @@ void at_batcher_free(at_batcher *batcher)
     free(batcher);
 }
 
-at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches, at_error *err)
+static at_status start(at_batcher *base, int64_t epoch, int64_t *batches, at_error *err)
 {
+    pair_batcher *batcher = (pair_batcher *)base;
     const bool shuffle = !batcher->options.sorted;
     const uint64_t key = at_rng_key(at_rng_key(batcher->options.seed, stream), (uint64_t)epoch);
     *batches = 0;
     batcher->epoch = epoch;
     batcher->current = -1;
-    lay_out(batcher->order, batcher->count, shuffle, at_rng_key(key, DRAW_ORDER));
+    at_lay_out(batcher->order, batcher->count, shuffle, at_rng_key(key, DRAW_ORDER));
     sort_by_length(batcher);
     ATT_TRY(cut_batches(batcher, err));
-    lay_out(batcher->turn, batcher->batches, shuffle, at_rng_key(key, DRAW_TURN));
+    at_lay_out(batcher->turn, batcher->batches, shuffle, at_rng_key(key, DRAW_TURN));
     *batches = batcher->batches;
     return ATT_OK;
 }
 
 /* The pair's tokens of one side (0 source, 1 target), valid until the next call for that side. */
-static at_status side_tokens(at_batcher *batcher, uint32_t pair, int side, const int32_t **ids, size_t *len,
+static at_status side_tokens(pair_batcher *batcher, uint32_t pair, int side, const int32_t **ids, size_t *len,
                              at_error *err)
 {
     const at_corpus *corpus = batcher->corpus;
@@ -235,7 +199,7 @@ static at_status side_tokens(at_batcher *batcher, uint32_t pair, int side, const
 }
 
 /* Appends the pair's tokens with their begin and end tokens. */
-static at_status add_pair(at_batcher *batcher, uint32_t pair, at_error *err)
+static at_status add_pair(pair_batcher *batcher, uint32_t pair, at_error *err)
 {
     const at_batcher_options *options = &batcher->options;
     const int32_t *source_ids, *target_ids;
@@ -250,15 +214,16 @@ static at_status add_pair(at_batcher *batcher, uint32_t pair, at_error *err)
     return at_ids_push(&batcher->target_out, options->target_eos, err);
 }
 
-static void clear(at_batcher *batcher)
+static void clear(pair_batcher *batcher)
 {
     batcher->source.len = 0;
     batcher->target_in.len = 0;
     batcher->target_out.len = 0;
 }
 
-at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batch, at_error *err)
+static at_status get(at_batcher *base, int64_t index, at_pair_batch *batch, at_error *err)
 {
+    pair_batcher *batcher = (pair_batcher *)base;
     assert(index >= 0 && index < batcher->batches);
     const uint32_t number = batcher->turn[index], first = batcher->cut[number];
     const uint32_t count = batcher->cut[number + 1] - first;
@@ -284,4 +249,31 @@ at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batc
     batcher->current = index;
     *batch = batcher->handed;
     return ATT_OK;
+}
+
+at_status at_batcher_new(at_batcher **batcher, const at_corpus *corpus, const at_batcher_options *options,
+                         at_error *err)
+{
+    *batcher = NULL;
+    if (options->batch_tokens < 1) {
+        return at_fail(err, ATT_OPTION, "a batch of %lld tokens holds nothing; give batch_tokens of at least 1",
+                       (long long)options->batch_tokens);
+    }
+    if (corpus->count > UINT32_MAX) {
+        return at_fail(err, ATT_UNSUPPORTED, "a corpus of %lld pairs is too large for one epoch; split it",
+                       (long long)corpus->count);
+    }
+    pair_batcher *made = calloc(1, sizeof *made);
+    if (!made) return at_fail_memory(err, sizeof *made);
+    made->base = (at_batcher){start, get, release};
+    made->corpus = corpus;
+    made->options = *options;
+    made->count = (uint32_t)corpus->count;
+    const at_status status = prepare(made, err);
+    if (status == ATT_OK) {
+        *batcher = &made->base;
+    } else {
+        release(&made->base);
+    }
+    return status;
 }

@@ -36,15 +36,34 @@ typedef struct at_batcher_options {
                         Batches are cut by the corpus' lengths, which the drawn ones may exceed. */
 } at_batcher_options;
 
+/* What lays out epochs and makes their batches: of pairs here, of a stream's windows in window_batcher.h. The functions
+ * are those below. */
 typedef struct at_batcher at_batcher;
+struct at_batcher {
+    at_status (*start)(at_batcher *batcher, int64_t epoch, int64_t *batches, at_error *err);
+    at_status (*get)(at_batcher *batcher, int64_t index, at_pair_batch *batch, at_error *err);
+    void (*free)(at_batcher *batcher);
+};
 
 /* The corpus is borrowed and must stay unchanged as long as the batcher lives. */
 at_status at_batcher_new(at_batcher **batcher, const at_corpus *corpus, const at_batcher_options *options,
                          at_error *err);
-void at_batcher_free(at_batcher *batcher); /* NULL is fine */
+
+static inline void at_batcher_free(at_batcher *batcher) /* NULL is fine */
+{
+    if (batcher) batcher->free(batcher);
+}
+
 /* Lays out the batches of an epoch; returns how many. */
-at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches, at_error *err);
+static inline at_status at_batcher_start(at_batcher *batcher, int64_t epoch, int64_t *batches, at_error *err)
+{
+    return batcher->start(batcher, epoch, batches, err);
+}
+
 /* Batch `index` of the started epoch, from 0; its arrays belong to the batcher until the next call. */
-at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batch, at_error *err);
+static inline at_status at_batcher_get(at_batcher *batcher, int64_t index, at_pair_batch *batch, at_error *err)
+{
+    return batcher->get(batcher, index, batch, err);
+}
 
 #endif

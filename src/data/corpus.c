@@ -45,12 +45,23 @@ static at_status keep(reader *in, int64_t line, at_error *err)
     return ATT_OK;
 }
 
+/* In a stream each line is followed by what ends it. A line end that is part of the text stands where the text has one;
+ * an end token separates lines, so the last one has it in any case. */
+static at_status end_line(reader *in, const at_pair *pair, at_error *err)
+{
+    const at_tokenizer *tokenizer = in->spec->judge.tokenizer[1];
+    const int32_t end = at_tokenizer_line_end(tokenizer);
+    const bool is_text = end != at_tokenizer_eos(tokenizer);
+    return is_text && !pair->shape[1].ended ? ATT_OK : at_ids_push(&in->ids[1], end, err);
+}
+
 static at_status take_pair(reader *in, const at_pair *pair, at_error *err)
 {
     at_skip skip;
     at_corpus_counts *counts = &in->corpus->counts;
     counts->lines = pair->line;
     ATT_TRY(at_judge_pair(&in->spec->judge, pair, in->ids, &skip, err));
+    if (skip == ATT_SKIP_KINDS && pair->one_side) ATT_TRY(end_line(in, pair, err));
     if (skip == ATT_SKIP_KINDS) return keep(in, pair->line, err);
     if (counts->skipped[skip]++ == 0) counts->first_skipped[skip] = pair->line;
     return ATT_OK;

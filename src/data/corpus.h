@@ -1,11 +1,14 @@
-/* A parallel corpus, tokenised: reading, counting what was left out, and the token cache.
+/* A parallel corpus, or the lines of a language model's text, tokenised: reading, counting what was left out, and the token cache.
  *
  * CR/LF and a byte-order mark are removed; pairs that judge.h refuses are left out and counted by kind. Files of
  * unequal line count are an error that says where each ends.
  *
  * Tokens and index lie in memory while they are few, else in a file that is mapped, so a corpus may be larger than
  * memory: what must be resident is the batcher's 16 bytes a pair (batcher.h). The token cache keeps both between runs;
- * its layout is in token_cache.h. */
+ * its layout is in token_cache.h.
+ *
+ * Lines of one side (at_text_files.one_side) are pairs whose source has no tokens, and each target ends in the
+ * tokenizer's line end: so `ids` is the whole text as one stream. */
 #ifndef ATT_DATA_CORPUS_H
 #define ATT_DATA_CORPUS_H
 

@@ -24,7 +24,7 @@ static bool is_blank(const char *text, size_t len)
 static at_skip judge_bytes(const at_pair *pair)
 {
     if (pair->torn) return ATT_SKIP_TORN;
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2 && !pair->one_side; i++)
         if (is_blank(pair->text[i], pair->len[i])) return ATT_SKIP_EMPTY;
     for (int i = 0; i < 2; i++)
         if (at_utf8_valid(pair->text[i], pair->len[i]) < pair->len[i]) return ATT_SKIP_UTF8;
@@ -71,8 +71,8 @@ at_status at_judge_pair(const at_judge *judge, const at_pair *pair, at_ids ids[2
     ids[0].len = ids[1].len = 0;
     *skip = judge_bytes(pair);
     if (*skip != ATT_SKIP_KINDS) return ATT_OK;
-    for (int i = 0; i < 2; i++)
+    for (int i = pair->one_side; i < 2; i++)
         ATT_TRY(measure(judge->tokenizer[i], pair->text[i], pair->len[i], &ids[i], &length[i], err));
-    *skip = judge_lengths(judge, length[0], length[1]);
+    if (!pair->one_side) *skip = judge_lengths(judge, length[0], length[1]);
     return ATT_OK;
 }

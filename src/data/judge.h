@@ -30,7 +30,8 @@ typedef struct at_judge {
     at_corpus_limits limits;
 } at_judge;
 
-/* Replaces ids by the tokens of both sides where a pair comes so far. *skip is ATT_SKIP_KINDS for a pair that is kept.
+/* A line without source (one_side) may be empty and of any length: it is part of a stream.
+ * Replaces ids by the tokens of both sides where a pair comes so far. *skip is ATT_SKIP_KINDS for a pair that is kept.
  */
 at_status at_judge_pair(const at_judge *judge, const at_pair *pair, at_ids ids[2], at_skip *skip, at_error *err);
 

@@ -38,7 +38,7 @@ static at_status check_files(const at_text_files *files, at_error *err)
                        "standard input (\"-\") is given %d times, but can be read once; give files instead",
                        standard_inputs);
     }
-    if (files->targets != NULL || (files->column[0] > 0 && files->column[1] > 0)) return ATT_OK;
+    if (files->targets != NULL || files->one_side || (files->column[0] > 0 && files->column[1] > 0)) return ATT_OK;
     return at_fail(err, ATT_OPTION, "columns are numbered from 1; give the source's and the target's");
 }
 
@@ -117,6 +117,16 @@ static void cut_columns(const int column[2], const char *line, size_t len, at_pa
     if (pair->torn) pair->len[0] = pair->len[1] = 0;
 }
 
+/* The line that was read as the first side becomes the second one. */
+static void leave_source_out(at_pair *pair)
+{
+    pair->one_side = true;
+    pair->text[1] = pair->text[0];
+    pair->len[1] = pair->len[0];
+    pair->text[0] = "";
+    pair->len[0] = 0;
+}
+
 static at_status next_line(at_pairs *pairs, int side, at_pair *pair, bool *got, at_error *err)
 {
     ATT_TRY(at_lines_next(pairs->lines[side], &pair->text[side], &pair->len[side], got, err));
@@ -134,7 +144,10 @@ static at_status next_of_files(at_pairs *pairs, at_pair *pair, bool *got, at_err
         if (*got != target_got) return fail_unequal(pairs, target_got, err);
     } else if (*got) {
         pair->shape[1] = pair->shape[0];
-        cut_columns(pairs->files->column, pair->text[0], pair->len[0], pair);
+        if (pairs->files->one_side)
+            leave_source_out(pair);
+        else
+            cut_columns(pairs->files->column, pair->text[0], pair->len[0], pair);
     }
     if (*got) pair->line = ++pairs->line;
     return ATT_OK;

@@ -1,5 +1,5 @@
 /* Pairs of lines of parallel text, one after the other: from two files, or from two columns of one, and from several
- * such in turn. It only reads; what is wrong with a pair is judged elsewhere (judge.h). */
+ * such in turn; or, for a language model, lines of one side alone. It only reads; what is wrong with a pair is judged elsewhere (judge.h). */
 #ifndef ATT_DATA_PAIRS_H
 #define ATT_DATA_PAIRS_H
 
@@ -12,6 +12,7 @@ typedef struct at_text_files {
     const char *const *sources;
     const char *const *targets; /* as many, parallel line by line; NULL: each source file holds both, in columns */
     int count;
+    bool one_side; /* targets is NULL and there are no columns: each line is a target without source */
     int column[2]; /* of source and target, from 1, separated by TABs; looked at when targets is NULL */
 } at_text_files;
 
@@ -19,9 +20,10 @@ typedef struct at_text_files {
 typedef struct at_pair {
     const char *text[2]; /* not NUL-terminated */
     size_t len[2];
-    int64_t line; /* from 1, counted through all files */
-    int columns;  /* that the line has; 0: the text comes from two files */
-    bool torn;    /* the line lacks one of the columns: the texts are empty */
+    int64_t line;  /* from 1, counted through all files */
+    int columns;   /* that the line has; 0: the text comes from two files */
+    bool torn;     /* the line lacks one of the columns: the texts are empty */
+    bool one_side; /* there is no source: its text is empty */
     at_line_shape shape[2];
 } at_pair;
 

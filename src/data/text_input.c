@@ -73,9 +73,18 @@ static at_status check_names(const at_text_names *n, at_error *err)
                    n->prefix);
 }
 
+static at_status set_one_side(at_text_input *input, const char *text, at_error *err)
+{
+    ATT_TRY(split(input, text, &input->files.count, err));
+    input->files.sources = (const char *const *)input->path;
+    input->files.one_side = true;
+    return ATT_OK;
+}
+
 static at_status set_files(at_text_input *input, const at_text_names *names, at_error *err)
 {
     int sources, targets;
+    if (is_given(names->text)) return set_one_side(input, names->text, err);
     const bool columns = is_given(names->tsv);
     ATT_TRY(split(input, columns ? names->tsv : names->source, &sources, err));
     ATT_TRY(split(input, columns ? NULL : names->target, &targets, err));
@@ -92,7 +101,7 @@ static at_status set_files(at_text_input *input, const at_text_names *names, at_
 at_status at_text_input_make(at_text_input *input, const at_text_names *names, at_error *err)
 {
     *input = (at_text_input){0};
-    ATT_TRY(check_names(names, err));
+    if (!is_given(names->text)) ATT_TRY(check_names(names, err));
     const at_status status = set_files(input, names, err);
     if (status != ATT_OK) at_text_input_free(input);
     return status;
@@ -223,8 +232,8 @@ static at_status extract(at_text_input *input, int side, const char *folder, at_
 
 at_status at_text_input_side(at_text_input *input, int side, const char *folder, at_buf *paths, at_error *err)
 {
-    if (input->files.targets == NULL) return extract(input, side, folder, paths, err);
-    const char *const *list = side == 0 ? input->files.sources : input->files.targets;
+    if (input->files.targets == NULL && !input->files.one_side) return extract(input, side, folder, paths, err);
+    const char *const *list = side == 0 || input->files.one_side ? input->files.sources : input->files.targets;
     for (int i = 0; i < input->files.count; i++)
         ATT_TRY(at_buf_printf(paths, err, "%s%s", paths->len > 0 ? "\n" : "", list[i]));
     return ATT_OK;

@@ -10,6 +10,7 @@ typedef struct at_text_names {   /* paths joined by '\n', NULL or empty: none */
     const char *tsv;             /* or files with both sides in columns */
     const char *columns;         /* of source and target in tsv: "1,2" */
     const char *prefix;          /* of the options' names in messages: "" or "valid-" */
+    const char *text;            /* or lines without source, for a language model: nothing else is looked at */
 } at_text_names;
 
 typedef struct at_text_input {

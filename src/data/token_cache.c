@@ -32,7 +32,7 @@ static uint64_t header_hash(const header *h)
 /* What the key is a hash of, besides the texts. */
 typedef struct settings {
     uint64_t version, tokenizer[2];
-    int64_t max_tokens, columns[2];
+    int64_t max_tokens, columns[2]; /* columns: 0 for two files, -1 for one side alone */
     double max_ratio;
 } settings;
 
@@ -62,11 +62,12 @@ static at_status hash_files(XXH3_state_t *state, const at_text_files *files, at_
 at_status at_token_cache_key(const at_corpus_spec *spec, at_cache_key *key, at_error *err)
 {
     const at_judge *judge = &spec->judge;
-    const bool columns = spec->files.targets == NULL;
+    const bool columns = spec->files.targets == NULL && !spec->files.one_side;
+    const int none = spec->files.one_side ? -1 : 0;
     const settings s = {.version = VERSION,
                         .tokenizer = {at_tokenizer_hash(judge->tokenizer[0]), at_tokenizer_hash(judge->tokenizer[1])},
                         .max_tokens = judge->limits.max_tokens,
-                        .columns = {columns ? spec->files.column[0] : 0, columns ? spec->files.column[1] : 0},
+                        .columns = {columns ? spec->files.column[0] : none, columns ? spec->files.column[1] : none},
                         .max_ratio = judge->limits.max_ratio};
     XXH3_state_t *state = XXH3_createState();
     if (state == NULL) return at_fail_memory(err, HASH_STATE);

@@ -108,6 +108,7 @@ static int64_t tokens_of(const at_packed *packed, int64_t i)
 static at_status check_source(const at_model *model, const at_packed *source, at_error *err)
 {
     const int64_t longest = model->arch->max_tokens ? model->arch->max_tokens(model) : 0;
+    if (model->arch->encode == NULL) return ATT_OK; /* it reads no source */
     for (int64_t i = 0; i < source->count; i++) {
         const int64_t tokens = tokens_of(source, i);
         assert(tokens > 0);
@@ -174,6 +175,7 @@ static at_status check_prefixes(const search *s, at_error *err)
 static at_status encode(member *m, const at_packed *source, at_error *err)
 {
     const at_arch *arch = m->model->arch;
+    if (arch->encode == NULL) return ATT_OK;
     at_ctx_begin(&m->work, false, false, 0);
     at_ctx_begin(&m->kept, false, false, 0);
     at_tensor *states = arch->encode(&m->work, m->model, source, NULL);
@@ -417,10 +419,19 @@ static at_status run_step(search *s, const at_beam_step *next, at_error *err)
     return at_beam_advance(s->beam, s->ids, s->log_probs, k, s->coverage.mean, err);
 }
 
+static at_status tell(const search *s, const at_beam_step *next, at_error *err)
+{
+    const at_search_options *o = s->options;
+    for (int64_t i = 0; o->chosen != NULL && i < next->n; i++)
+        ATT_TRY(o->chosen(o->chosen_arg, next->source_of[i], next->length[i] - 1, next->ids[i], err));
+    return ATT_OK;
+}
+
 static at_status run(search *s, at_error *err)
 {
     for (at_beam_step next = at_beam_next(s->beam); next.n > 0; next = at_beam_next(s->beam)) {
         if (s->options->cancel && *s->options->cancel) return at_fail(err, ATT_CANCELLED, "cancelled");
+        if (next.length[0] > 0) ATT_TRY(tell(s, &next, err));
         ATT_TRY(run_step(s, &next, err));
     }
     return ATT_OK;

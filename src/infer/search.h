@@ -13,7 +13,8 @@
  * log-probabilities, as Marian's).
  *
  * Results depend neither on the batch nor on threads: products, attention and selection are per row, and a draw is a
- * function of the sentence's key, the sample and the step. Read next: beam.h, which says when a hypothesis ends and
+ * function of the sentence's key, the sample and the step. A language model has no source: input->source has as many
+ * sequences as wanted, all empty, and max_length is the limit. Read next: beam.h, which says when a hypothesis ends and
  * when a sentence is done; sample.h; guard.h. */
 #ifndef ATT_INFER_SEARCH_H
 #define ATT_INFER_SEARCH_H
@@ -26,6 +27,10 @@ typedef enum at_length_penalty {
     ATT_PENALTY_GNMT, /* log P / ((5 + length) / 6)^alpha */
     ATT_PENALTY_POWER /* log P / length^alpha (OpenNMT, Marian, Hugging Face); the forced last token counts */
 } at_length_penalty;
+
+/* Told of the token that a live sequence goes on with: `index` in its output, forced ones too. A status other than
+ * ATT_OK ends the search. */
+typedef at_status at_chosen_fn(void *arg, int64_t sequence, int64_t index, int32_t id, at_error *err);
 
 typedef struct at_search_options {
     int64_t beam;       /* 1: greedy */
@@ -44,6 +49,9 @@ typedef struct at_search_options {
     bool token_scores;          /* fill token_log_probs */
     bool sample;                /* draw n_best outputs a sentence instead of searching; beam is not read */
     at_sampling sampling;
+    at_chosen_fn *chosen; /* for a beam of one and for sampling, where a choice is final; an output's last token, after
+                             which it isn't live, is not told. NULL: nobody listens */
+    void *chosen_arg;
 } at_search_options;
 
 typedef struct at_hypothesis {
@@ -59,7 +67,7 @@ typedef struct at_hypothesis {
 
 /* Sentence b of each member belongs together. */
 typedef struct at_search_input {
-    at_packed source;        /* end token included in each sequence, so none is empty */
+    at_packed source;        /* end token included in each sequence, so none is empty; but see above */
     const at_packed *prefix; /* tokens that the outputs begin with; they don't count against max_ratio. NULL: none */
     const uint64_t *key;     /* B keys of random numbers, for sampling */
 } at_search_input;

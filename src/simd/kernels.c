@@ -5,15 +5,15 @@
 
 typedef struct isa {
     const char *name;
-    void (*fill[3])(at_kernels *);
+    void (*fill[4])(at_kernels *);
 } isa;
 
-#define ATT_FILLS(isa)                                                            \
-    {                                                                             \
-#isa,                                                                     \
-        {                                                                         \
-            at_gemm_kernels_##isa, at_row_kernels_##isa, at_softmax_kernels_##isa \
-        }                                                                         \
+#define ATT_FILLS(isa)                                                                                   \
+    {                                                                                                    \
+#isa,                                                                                            \
+        {                                                                                                \
+            at_gemm_kernels_##isa, at_row_kernels_##isa, at_softmax_kernels_##isa, at_peak_kernels_##isa \
+        }                                                                                                \
     }
 
 static const isa sets[] = {
@@ -45,7 +45,7 @@ bool at_kernels_fill(at_kernels *table, const char *name)
     if (chosen == NULL) return false;
     memset(table, 0, sizeof *table);
     table->isa = chosen->name;
-    for (int i = 0; i < 3; i++) chosen->fill[i](table);
+    for (size_t i = 0; i < sizeof chosen->fill / sizeof *chosen->fill; i++) chosen->fill[i](table);
     return true;
 }
 

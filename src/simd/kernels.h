@@ -18,6 +18,8 @@
 /* Products: columns of a panel, rows of a tile at most, depth of one call (so that A stays in L1), odd row stride of a copied A. */
 enum { ATT_PANEL = 16, ATT_TILE_ROWS = 14, ATT_TILE_DEPTH = 256, ATT_TILE_STRIDE = 272 };
 
+enum { ATT_PEAK_SINK = 3 };
+
 /* A dropout mask is a pure function of (key, index); see vec.h. rate 0 means no dropout. */
 typedef struct at_dropout_arg {
     uint32_t key[2];
@@ -127,6 +129,10 @@ typedef struct at_kernels {
     float (*max)(const float *x, int64_t n);
 
     at_optimize_fn *adam, *rmsprop, *sgd;
+
+    /* For measuring the peak: c = c * sink[0] + sink[1] in all registers, `rounds` times; returns the FLOP. sink has ATT_PEAK_SINK
+     * floats, |sink[0]| < 1; something of the result goes to sink[2]. */
+    double (*fma_chains)(float *sink, int64_t rounds);
 } at_kernels;
 
 /* Fills the table for an instruction set by name ("portable", "avx2", "avx512"), or for the best one that this processor
@@ -140,10 +146,11 @@ int at_kernels_names(const char **names, int max);
 #define ATT_GLUE(a, b) ATT_GLUE2(a, b)
 
 /* One per kernel file and instruction set: fills the slots of that file. */
-#define ATT_KERNEL_FILLS(isa)                      \
-    void at_gemm_kernels_##isa(at_kernels *table); \
-    void at_row_kernels_##isa(at_kernels *table);  \
-    void at_softmax_kernels_##isa(at_kernels *table);
+#define ATT_KERNEL_FILLS(isa)                         \
+    void at_gemm_kernels_##isa(at_kernels *table);    \
+    void at_row_kernels_##isa(at_kernels *table);     \
+    void at_softmax_kernels_##isa(at_kernels *table); \
+    void at_peak_kernels_##isa(at_kernels *table);
 ATT_KERNEL_FILLS(portable)
 #if defined(__x86_64__)
 ATT_KERNEL_FILLS(avx2)

@@ -4,15 +4,12 @@
 
 #include "simd/vec.h"
 
-ATT_INLINE int64_t round_up(int64_t n)
-{
-    return (n + ATT_LANES - 1) / ATT_LANES * ATT_LANES;
-}
-
-/* s[n ..] up to the next multiple of 16 becomes `fill`, so that the loops below run over whole vectors. */
+/* s[n ..] up to the next multiple of 16 becomes `fill`, so that the loops below run over whole vectors. The last vector is
+ * written whole, because it is read whole right after. */
 ATT_INLINE void fill_tail(float *s, int64_t n, float fill)
 {
-    for (int64_t i = n; i < round_up(n); i++) s[i] = fill;
+    const int64_t at = n / ATT_LANES * ATT_LANES;
+    if (at < n) at_vstore(s + at, at_vselect(at_vfirst(n - at), at_vload(s + at), at_vset(fill)));
 }
 
 static float row_max(const float *x, int64_t n)
@@ -29,11 +26,11 @@ static float row_max(const float *x, int64_t n)
 static float softmax_tile(float *s, int64_t n, float scale, at_softmax_state *state, const at_dropout_arg *drop,
                           uint32_t index)
 {
+    fill_tail(s, n, -__builtin_inff());
     const float tile_max = scale * row_max(s, n);
     const float old = state->max, now = tile_max > old ? tile_max : old;
     const float shrink = old == now ? 1.0f : at_vexp(at_vset(old - now))[0];
     at_vf sum = at_vset(0.0f);
-    fill_tail(s, n, -__builtin_inff());
     for (int64_t at = 0; at < n; at += ATT_LANES) {
         const at_vf e = at_vexp(at_vload(s + at) * at_vset(scale) - at_vset(now));
         sum += e;

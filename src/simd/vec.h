@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 #include "simd/kernels.h"
 
@@ -35,24 +38,39 @@ ATT_INLINE void at_vstore(float *p, at_vf v)
     memcpy(p, &v, sizeof v);
 }
 
-/* The first n (1 .. 15) lanes from memory, the others `fill`. */
+/* The first n (1 .. 15) lanes from memory, the others `fill`. Masked instructions where there are any: going through memory,
+ * float by float, takes longer than most kernels have to do for a short row. */
 ATT_INLINE at_vf at_vload_part(const float *p, int64_t n, float fill)
 {
+#if defined(__AVX512F__)
+    return (at_vf)_mm512_mask_loadu_ps((__m512)at_vset(fill), (__mmask16)((1u << n) - 1), p);
+#else
     float t[ATT_LANES];
     for (int i = 0; i < ATT_LANES; i++) t[i] = i < n ? p[i] : fill;
     return at_vload(t);
+#endif
 }
 
 ATT_INLINE void at_vstore_part(float *p, at_vf v, int64_t n)
 {
+#if defined(__AVX512F__)
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#else
     float t[ATT_LANES];
     at_vstore(t, v);
     for (int64_t i = 0; i < n; i++) p[i] = t[i];
+#endif
 }
 
 ATT_INLINE at_vf at_vselect(at_vi mask, at_vf yes, at_vf no)
 {
     return (at_vf)((mask & (at_vi)yes) | (~mask & (at_vi)no));
+}
+
+/* All ones in the first n lanes. */
+ATT_INLINE at_vi at_vfirst(int64_t n)
+{
+    return (at_vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} < (int32_t)n;
 }
 
 ATT_INLINE at_vf at_vmax(at_vf a, at_vf b)
@@ -65,23 +83,28 @@ ATT_INLINE at_vf at_vmin(at_vf a, at_vf b)
     return at_vselect(a < b, a, b);
 }
 
+/* Lane i of the upper half, quarter, .. beside lane i of the lower one. */
+#define ATT_UPPER(v, half)                                                                                        \
+    __builtin_shufflevector(v, v, (half), (half) + 1, (half) + 2, (half) + 3, (half) + 4, (half) + 5, (half) + 6, \
+                            (half) + 7, 8, 9, 10, 11, 12, 13, 14, 15)
+
 /* Sum of the lanes as a fixed tree: halves are added until one lane is left. */
 ATT_INLINE float at_vsum(at_vf v)
 {
-    float t[ATT_LANES];
-    at_vstore(t, v);
-    for (int half = ATT_LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) t[i] += t[i + half];
-    return t[0];
+    v += ATT_UPPER(v, 8);
+    v += ATT_UPPER(v, 4);
+    v += ATT_UPPER(v, 2);
+    v += ATT_UPPER(v, 1);
+    return v[0];
 }
 
 ATT_INLINE float at_vhmax(at_vf v)
 {
-    float t[ATT_LANES];
-    at_vstore(t, v);
-    for (int half = ATT_LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++) t[i] = t[i] > t[i + half] ? t[i] : t[i + half];
-    return t[0];
+    v = at_vmax(v, ATT_UPPER(v, 8));
+    v = at_vmax(v, ATT_UPPER(v, 4));
+    v = at_vmax(v, ATT_UPPER(v, 2));
+    v = at_vmax(v, ATT_UPPER(v, 1));
+    return v[0];
 }
 
 /* exp(x) with at most 2 ulp error: x = n ln2 + r, |r| <= ln2 / 2, 2^n by exponent bits, e^r by Cephes' polynomial (Moshier,

@@ -105,8 +105,9 @@ std::string to_text(double value)
  * in which several add floats changes the pieces. */
 std::unordered_map<std::string, std::string> options(const at_tokenizer_spec &spec)
 {
-    return {
-        {"model_type", spec.model == ATT_SUBWORD_BPE ? "bpe" : "unigram"},
+    static const char *const types[] = {"unigram", "bpe", "char"};
+    std::unordered_map<std::string, std::string> made = {
+        {"model_type", types[spec.model]},
         {"vocab_size", std::to_string(spec.vocab_size)},
         {"character_coverage", to_text(spec.character_coverage)},
         {"byte_fallback", spec.byte_fallback ? "true" : "false"},
@@ -118,6 +119,14 @@ std::unordered_map<std::string, std::string> options(const at_tokenizer_spec &sp
         {"bos_id", "2"},
         {"eos_id", "3"},
     };
+    if (spec.model != ATT_SUBWORD_CHAR) return made;
+    made["required_chars"] = "\xE2\x96\x81\n"; /* lines come without their end */
+    made["user_defined_symbols"] = "\t";         /* a sign of its own in the library, which passes over it in text */
+    made["use_all_vocab"] = "true";
+    made["normalization_rule_name"] = "identity";
+    made["add_dummy_prefix"] = "false";
+    made["remove_extra_whitespaces"] = "false";
+    return made;
 }
 
 /* The library says how many characters there are only within a sentence. */

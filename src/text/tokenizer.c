@@ -219,6 +219,12 @@ int32_t at_tokenizer_eos(const at_tokenizer *tokenizer)
     return tokenizer->special.eos;
 }
 
+int32_t at_tokenizer_line_end(const at_tokenizer *tokenizer)
+{
+    const int32_t id = at_tokenizer_id(tokenizer, "\n");
+    return id >= 0 && id != tokenizer->special.unk ? id : tokenizer->special.eos;
+}
+
 const char *at_tokenizer_piece(const at_tokenizer *tokenizer, int32_t id)
 {
     if (id < 0 || id >= at_tokenizer_size(tokenizer)) return NULL;

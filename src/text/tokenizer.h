@@ -14,14 +14,18 @@
 
 typedef struct at_tokenizer at_tokenizer;
 
-typedef enum at_subword { ATT_SUBWORD_UNIGRAM, ATT_SUBWORD_BPE } at_subword;
+typedef enum at_subword {
+    ATT_SUBWORD_UNIGRAM,
+    ATT_SUBWORD_BPE,
+    ATT_SUBWORD_CHAR /* every character is a piece, white space and the line end too; nothing is normalised */
+} at_subword;
 
 /* How to train one. Special ids are fixed: 0 padding, 1 unknown, 2 begin, 3 end. */
 typedef struct at_tokenizer_spec {
     const char *const *paths; /* text files, plain or .gz; one sentence a line */
     int path_count;
     int vocab_size;
-    at_subword model;
+    at_subword model;          /* ATT_SUBWORD_CHAR: the size is the number of characters, whatever vocab_size says */
     double character_coverage; /* share of characters covered, 0.98 .. 1 */
     bool byte_fallback;        /* unseen characters become bytes instead of unknown */
     uint64_t seed;             /* picks the sample when the text is large */
@@ -54,6 +58,8 @@ int32_t at_tokenizer_pad(const at_tokenizer *tokenizer);
 int32_t at_tokenizer_unk(const at_tokenizer *tokenizer);
 int32_t at_tokenizer_bos(const at_tokenizer *tokenizer);
 int32_t at_tokenizer_eos(const at_tokenizer *tokenizer);
+/* What ends a line in a stream of text: the piece of the line end where there is one, else the end token. */
+int32_t at_tokenizer_line_end(const at_tokenizer *tokenizer);
 /* The piece of an id, "▁" for a space; NULL when out of range. */
 const char *at_tokenizer_piece(const at_tokenizer *tokenizer, int32_t id);
 /* The id of a piece, or the unknown id. */

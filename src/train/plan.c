@@ -2,11 +2,12 @@
 #include "train/plan.h"
 
 #include "base/resident.h"
+#include "data/window_batcher.h"
 #include "train/accumulate.h"
 #include "train/show.h"
 
-at_status at_run_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
-                         const at_train_options *o, bool sorted, const at_resampling *resampling, at_error *err)
+static at_status pair_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
+                              const at_train_options *o, bool sorted, const at_resampling *resampling, at_error *err)
 {
     const at_batcher_options options = {.batch_tokens = o->batch_tokens,
                                         .measure = (at_batch_measure)o->batch_measure,
@@ -17,6 +18,23 @@ at_status at_run_batcher(at_batcher **batcher, const at_bundle *bundle, const at
                                         .sorted = sorted,
                                         .resampling = resampling};
     return at_batcher_new(batcher, corpus, &options, err);
+}
+
+static at_status window_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
+                                const at_train_options *o, bool sorted, at_error *err)
+{
+    const at_window_options options = {.context = bundle->model->arch->max_tokens(bundle->model),
+                                       .batch_tokens = o->batch_tokens,
+                                       .seed = (uint64_t)o->seed,
+                                       .sorted = sorted};
+    return at_window_batcher_new(batcher, corpus, &options, err);
+}
+
+at_status at_run_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
+                         const at_train_options *o, bool sorted, const at_resampling *resampling, at_error *err)
+{
+    return at_is_language_model(o) ? window_batcher(batcher, bundle, corpus, o, sorted, err)
+                                   : pair_batcher(batcher, bundle, corpus, o, sorted, resampling, err);
 }
 
 static at_backend *backend_of(const at_plan_input *in)

@@ -6,105 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/profile_backend.h"
 #include "base/file.h"
 #include "base/json_dump.h"
 #include "base/rng.h"
 #include "data/text_input.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
+#include "train/run_check.h"
 #include "train/run_folder.h"
 #include "train/run_recipe.h"
+#include "train/run_tokenizers.h"
 
 enum { PATH_BYTES = 4096 };
 
 /* What the text of a corpus is called in the options. */
 static at_text_names train_names(const at_train_options *o)
 {
-    return (at_text_names){o->source, o->target, o->tsv, o->columns, ""};
+    return (at_text_names){o->source, o->target, o->tsv, o->columns, "", o->text};
 }
 
 static at_text_names valid_names(const at_train_options *o)
 {
-    return (at_text_names){o->valid_source, o->valid_target, o->valid_tsv, o->columns, "valid-"};
-}
-
-static at_status open_tokenizer(at_tokenizer **out, const char *path, at_error *err)
-{
-    at_map map;
-    ATT_TRY(at_map_open(&map, path, err));
-    const at_status status = at_tokenizer_open(out, map.data, map.size, path, err);
-    at_map_close(&map);
-    return status;
-}
-
-/* paths: joined by '\n' */
-static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, char *paths,
-                                 at_error *err)
-{
-    int count = 1;
-    for (const char *c = paths; *c; c++) count += *c == '\n';
-    const char **path = malloc((size_t)count * sizeof *path);
-    if (path == NULL) return at_fail_memory(err, (size_t)count * sizeof *path);
-    char *state = NULL;
-    path[0] = strtok_r(paths, "\n", &state);
-    for (int i = 1; i < count; i++) path[i] = strtok_r(NULL, "\n", &state);
-    const at_tokenizer_spec spec = {.paths = path,
-                                    .path_count = count,
-                                    .vocab_size = (int)size,
-                                    .model = (at_subword)o->subword,
-                                    .character_coverage = o->character_coverage,
-                                    .byte_fallback = o->byte_fallback,
-                                    .seed = (uint64_t)o->seed,
-                                    .max_sentences = 2000000};
-    at_buf bytes = {0};
-    at_status status = at_tokenizer_train(&spec, &bytes, err);
-    if (status == ATT_OK) status = at_tokenizer_open(out, bytes.data, bytes.len, "trained tokenizer", err);
-    at_buf_free(&bytes);
-    free(path);
-    return status;
-}
-
-/* Trains one on the sides from `first` to `last` (0 source, 1 target). */
-static at_status train_tokenizer_on(at_tokenizer **out, const at_train_options *o, int64_t size, at_text_input *text,
-                                    const char *folder, int first, int last, at_error *err)
-{
-    at_buf paths = {0};
-    at_status status = ATT_OK;
-    for (int side = first; side <= last && status == ATT_OK; side++)
-        status = at_text_input_side(text, side, folder, &paths, err);
-    if (status == ATT_OK) status = train_tokenizer(out, o, size, paths.data, err);
-    at_buf_free(&paths);
-    return status;
-}
-
-/* source and target tokenizer: given, or trained on the training text; one for both when shared. */
-static at_status make_tokenizers(at_bundle *bundle, const at_train_options *o, at_text_input *text, const char *folder,
-                                 at_error *err)
-{
-    const int64_t target_size = o->target_vocab_size > 0 ? o->target_vocab_size : o->vocab_size;
-    const bool shared = o->shared_vocab && o->target_tokenizer == NULL;
-    if (o->tokenizer)
-        ATT_TRY(open_tokenizer(&bundle->source, o->tokenizer, err));
-    else
-        ATT_TRY(train_tokenizer_on(&bundle->source, o, o->vocab_size, text, folder, 0, shared ? 1 : 0, err));
-    bundle->target = bundle->source;
-    if (shared) return ATT_OK;
-    bundle->target = NULL;
-    if (o->target_tokenizer) return open_tokenizer(&bundle->target, o->target_tokenizer, err);
-    return train_tokenizer_on(&bundle->target, o, target_size, text, folder, 1, 1, err);
-}
-
-static at_status special_tokens(at_bundle *bundle, at_error *err)
-{
-    const int32_t eos = at_tokenizer_eos(bundle->target), bos = at_tokenizer_bos(bundle->target),
-                  source_eos = at_tokenizer_eos(bundle->source);
-    if (eos < 0 || source_eos != eos)
-        return at_fail(
-            err, ATT_INPUT,
-            "the tokenizers need an end token </s> of the same id (source %d, target %d); train them with eos_id 3",
-            source_eos, eos);
-    bundle->tokens = (at_stored_tokens){bos >= 0 ? bos : eos, eos, at_tokenizer_pad(bundle->target), false};
-    return ATT_OK;
+    return (at_text_names){o->valid_source, o->valid_target, o->valid_tsv, o->columns, "valid-", o->valid_text};
 }
 
 static at_status apply_settings(at_model *model, const at_run_spec *spec, at_error *err)
@@ -117,11 +41,11 @@ static at_status apply_settings(at_model *model, const at_run_spec *spec, at_err
     return ATT_OK;
 }
 
-/* Learned positions are rows of a table: no sentence may be longer, its end token counted. */
+/* Learned positions are rows of a table: no sentence may be longer, its end token counted. A stream is cut to fit. */
 static at_status check_lengths(const at_model *model, const at_train_options *o, at_error *err)
 {
     const int64_t longest = model->arch->max_tokens ? model->arch->max_tokens(model) : 0;
-    if (longest == 0 || o->max_tokens < longest) return ATT_OK;
+    if (at_is_language_model(o) || longest == 0 || o->max_tokens < longest) return ATT_OK;
     return at_fail(err, ATT_OPTION,
                    "max-tokens %lld is more than the model has positions for; raise max-positions to %lld, or lower "
                    "max-tokens",
@@ -202,6 +126,15 @@ static at_status fail_nothing_left(const at_corpus *corpus, const char *path, at
     return status;
 }
 
+/* A stream needs a token to predict from, and one to predict. */
+static at_status check_left(const at_corpus *corpus, const char *path, const at_train_options *o, at_error *err)
+{
+    if (!at_is_language_model(o)) return corpus->count > 0 ? ATT_OK : fail_nothing_left(corpus, path, err);
+    if (corpus->id_count >= 2) return ATT_OK;
+    return at_fail(err, ATT_INPUT, "%s: %lld tokens are nothing to predict; give more text", path,
+                   (long long)corpus->id_count);
+}
+
 /* cache: folder of the token cache, or NULL */
 static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o,
                              const at_text_input *text, const char *cache, const volatile int *cancel, at_error *err)
@@ -212,9 +145,8 @@ static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const a
                                  .always_cache = o->cache != NULL || text->spooled,
                                  .cancel = cancel};
     ATT_TRY(at_corpus_open(corpus, &spec, err));
-    if (corpus->count > 0) return ATT_OK;
-    const at_status status = fail_nothing_left(corpus, text->files.sources[0], err);
-    at_corpus_free(corpus);
+    const at_status status = check_left(corpus, text->files.sources[0], o, err);
+    if (status != ATT_OK) at_corpus_free(corpus);
     return status;
 }
 
@@ -247,22 +179,6 @@ static void run_free(run *r)
     at_run_folder_release(r->lock);
 }
 
-static at_status check_options(const at_run_spec *spec, at_error *err)
-{
-    const at_train_options *o = spec->options;
-    if (o->run == NULL) return at_fail(err, ATT_OPTION, "no run folder; give run: FOLDER or -o FOLDER");
-    const bool validates = o->valid_source != NULL || o->valid_tsv != NULL;
-    if (o->source == NULL && o->target == NULL && o->tsv == NULL)
-        return at_fail(err, ATT_OPTION, "no training text; give source and target, or tsv");
-    if (!validates && o->best_metric != ATT_BEST_LOSS)
-        return at_fail(
-            err, ATT_OPTION,
-            "best-metric needs validation text; give valid-source and valid-target, or valid-tsv, or set it to loss");
-    if (o->momentum > 0 && o->optimizer != ATT_OPTIMIZER_SGD && o->optimizer != ATT_OPTIMIZER_RMSPROP)
-        return at_fail(err, ATT_OPTION, "momentum is for sgd and rmsprop; Adam's is beta1");
-    return ATT_OK;
-}
-
 /* From the checkpoint, or from nothing and not built yet; either way the recipe must be the folder's. */
 static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, at_error *err)
 {
@@ -273,8 +189,8 @@ static at_status open_or_make(run *r, const at_run_spec *spec, at_backend *be, a
     if (r->trainer.continued)
         ATT_TRY(at_checkpoint_open(&r->bundle, &r->trainer.progress, path, be, err));
     else
-        ATT_TRY(make_tokenizers(&r->bundle, spec->options, &r->train_text, r->folder, err));
-    ATT_TRY(special_tokens(&r->bundle, err));
+        ATT_TRY(at_run_tokenizers(&r->bundle, spec->options, &r->train_text, r->folder, err));
+    ATT_TRY(at_run_special_tokens(&r->bundle, spec->options, err));
     at_status status = configure(&asked, &r->bundle, spec, be, err);
     if (status == ATT_OK) status = at_run_recipe_settle(&r->recipe, spec, asked, err);
     if (r->trainer.continued || status != ATT_OK) {
@@ -295,12 +211,14 @@ static at_status open_log(run *r, const at_train_options *o, at_error *err)
 
 static at_status log_data(const run *r, at_error *err)
 {
+    const bool stream = r->train_text.files.one_side;
     json_t *skipped = json_object();
     for (int i = 0; i < ATT_SKIP_KINDS; i++)
         json_object_set_new(skipped, at_skip_name[i], json_integer((json_int_t)r->train_corpus.counts.skipped[i]));
     return at_train_log_add(r->trainer.log,
-                            json_pack("{s:s, s:i, s:I, s:o}", "event", "data", "step", 0, "pairs",
-                                      (json_int_t)r->train_corpus.count, "skipped", skipped),
+                            json_pack("{s:s, s:i, s:I, s:o}", "event", "data", "step", 0, stream ? "tokens" : "pairs",
+                                      (json_int_t)(stream ? r->train_corpus.id_count : r->train_corpus.count),
+                                      "skipped", skipped),
                             err);
 }
 
@@ -311,9 +229,11 @@ static at_status settle_text(run *r, const char *folder, at_error *err)
     const int64_t text = (int64_t)at_rng_key(hash[0], hash[1]);
     if (r->trainer.continued && r->trainer.progress.text != text)
         return at_fail(err, ATT_OPTION,
-                       "%s was begun with other text than source, target, valid-source and valid-target hold now; put "
-                       "the old text back to continue it, or use another run folder",
-                       folder);
+                       "%s was begun with other text than %s hold now; put the old text back to continue it, or use "
+                       "another run folder",
+                       folder,
+                       r->train_text.files.one_side ? "text and valid-text"
+                                                    : "source, target, valid-source and valid-target");
     r->trainer.progress.text = text;
     return ATT_OK;
 }
@@ -337,6 +257,7 @@ static at_status describe_vocabulary(at_buf *text, const at_tokenizer *tokenizer
 static at_status describe_vocabularies(at_buf *text, const at_bundle *bundle, const at_train_options *o, at_error *err)
 {
     const bool shared = bundle->source == bundle->target;
+    if (o->subword == ATT_SUBWORD_CHAR) return ATT_OK; /* its size is the text's */
     if (o->tokenizer == NULL)
         ATT_TRY(describe_vocabulary(text, bundle->source, o->vocab_size, shared ? "" : "source ", err));
     if (shared || o->target_tokenizer != NULL) return ATT_OK;
@@ -397,7 +318,7 @@ static at_status open_corpora(run *r, const at_train_options *o, at_error *err)
     if (r->valid_text.files.count > 0) {
         ATT_TRY(read_corpus(&r->valid_corpus, &r->bundle, o, &r->valid_text, r->folder, cancel, err));
         ATT_TRY(note_corpus(r, &r->valid_corpus, &r->valid_text, err));
-        ATT_TRY(note_shared(r, err));
+        if (!at_is_language_model(o)) ATT_TRY(note_shared(r, err));
     }
     return ATT_OK;
 }
@@ -414,7 +335,10 @@ static at_status open_text(run *r, const at_train_options *o, at_error *err)
     if (r->valid_text.files.count == 0 && (o->patience > 0 || o->average > 0))
         note(r, "no validation text: patience and average do nothing, and the newest model counts as the best one");
     ATT_TRY(open_corpora(r, o, err));
-    r->trainer.pairs = r->train_corpus.count;
+    if (at_is_language_model(o))
+        r->trainer.tokens = r->train_corpus.id_count;
+    else
+        r->trainer.pairs = r->train_corpus.count;
     if (r->valid_text.files.count > 0 && at_valid_text_wanted(o)) {
         ATT_TRY(at_valid_text_read(&r->scored, &r->bundle, &r->valid_text.files, o->valid_sentences, err));
         r->trainer.valid_text = &r->scored;
@@ -538,15 +462,16 @@ static at_status run_with(run *r, const at_run_spec *spec, const at_training_hoo
     ATT_TRY(at_run_recipe_write(&r->recipe, spec, err));
     ATT_TRY(open_log(r, o, err));
     if (!r->trainer.continued) ATT_TRY(log_data(r, err));
-    return at_trainer_run(&r->trainer, err);
+    return hooks->profile ? at_trainer_run_profiled(&r->trainer, be, err) : at_trainer_run(&r->trainer, err);
 }
 
 at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_error *err)
 {
     at_backend *be;
     run r = {.lock = -1};
-    ATT_TRY(check_options(spec, err));
+    ATT_TRY(at_run_check_options(spec->options, err));
     ATT_TRY(at_cpu_backend_new(&be, (int)spec->options->threads, NULL, err));
+    if (hooks->profile) ATT_TRY(at_profile_backend_new(&be, be, ATT_PROFILE_WEIGHTS, err));
     const at_status status = run_with(&r, spec, hooks, be, err);
     run_free(&r);
     be->free(be);
@@ -560,14 +485,15 @@ static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_t
     int64_t parts;
     ATT_TRY(name_text(r, o, err));
     ATT_TRY(spool_text(r, err));
-    ATT_TRY(make_tokenizers(&r->bundle, o, &r->train_text, r->folder, err));
-    ATT_TRY(special_tokens(&r->bundle, err));
+    ATT_TRY(at_run_tokenizers(&r->bundle, o, &r->train_text, r->folder, err));
+    ATT_TRY(at_run_special_tokens(&r->bundle, spec->options, err));
     ATT_TRY(configure(&r->bundle.model, &r->bundle, spec, be, err));
     ATT_TRY(open_text(r, o, err));
     ATT_TRY(build(r->bundle.model, o, err));
     ATT_TRY(fit(r, &r->bundle, o, &parts, &plan, err));
     const at_train_options cut = at_plan_cut(o, parts);
-    *out = (at_training_plan){.pairs = r->train_corpus.count,
+    *out = (at_training_plan){.pairs = at_is_language_model(o) ? 0 : r->train_corpus.count,
+                              .tokens = at_is_language_model(o) ? r->train_corpus.id_count : 0,
                               .skipped = count_skipped(&r->train_corpus),
                               .source_vocab = at_tokenizer_size(r->bundle.source),
                               .target_vocab = at_tokenizer_size(r->bundle.target),
@@ -585,7 +511,7 @@ at_status at_run_plan(const at_run_spec *spec, const at_training_hooks *hooks, a
     at_backend *be;
     run r = {.lock = -1, .trainer.hooks = hooks};
     *plan = (at_training_plan){0};
-    ATT_TRY(check_options(spec, err));
+    ATT_TRY(at_run_check_options(spec->options, err));
     ATT_TRY(at_null_backend_new(&be, err));
     const at_status status = plan_with(&r, spec, be, plan, err);
     run_free(&r);

@@ -1,42 +1,90 @@
-/* See run_recipe.h. One "name: value" line an option, the model's after the run's own. */
+/* See run_recipe.h. One "name: value" line an option, the model's after the run's own. Paths are absolute, but for the
+ * run folder itself: so the file is a recipe wherever attend is started from, and the folder may move. */
 #include "train/run_recipe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json_dump.h"
 #include "base/utf8.h"
 
 enum { PATH_BYTES = 4096 };
+static const char run_folder[] = "run"; /* the option whose path the recipe itself lies in */
+
+/* "${" is no variable here. */
+static at_status escape_variables(const char *text, at_buf *out, at_error *err)
+{
+    for (const char *at; (at = strstr(text, "${")) != NULL; text = at + 2) {
+        ATT_TRY(at_buf_add(out, text, (size_t)(at - text), err));
+        ATT_TRY(at_buf_puts(out, "$${", err));
+    }
+    return at_buf_puts(out, text, err);
+}
 
 /* A path may be no UTF-8, which the recipe, a text for people, must be: bad bytes become U+FFFD. */
 static at_status add_quoted(at_buf *text, const at_buf *value, at_error *err)
 {
-    at_buf valid = {0};
-    at_status status = value->len > 0 ? at_utf8_mend(value->data, value->len, &valid, err) : ATT_OK;
+    at_buf valid = {0}, plain = {0};
+    at_status status = value->len > 0 ? at_utf8_mend(value->data, value->len, &plain, err) : ATT_OK;
+    if (status == ATT_OK && plain.len > 0) status = escape_variables(plain.data, &valid, err);
     json_t *string = json_stringn(valid.len > 0 ? valid.data : "", valid.len);
     char *json = at_json_dump(string, JSON_ENCODE_ANY);
     if (status == ATT_OK) status = json ? at_buf_puts(text, json, err) : at_fail_memory(err, value->len);
     free(json);
     json_decref(string);
     at_buf_free(&valid);
+    at_buf_free(&plain);
     return status;
+}
+
+/* A path of the command's working folder; "-" and none stay what they are. */
+static at_status add_path(at_buf *text, const char *path, size_t len, at_error *err)
+{
+    char folder[PATH_BYTES];
+    at_buf whole = {0};
+    const bool relative = len > 0 && path[0] != '/' && !(len == 1 && path[0] == '-');
+    at_status status = ATT_OK;
+    if (relative && getcwd(folder, sizeof folder) != NULL) status = at_buf_printf(&whole, err, "%s/", folder);
+    if (status == ATT_OK) status = at_buf_add(&whole, path, len, err);
+    if (status == ATT_OK) status = add_quoted(text, &whole, err);
+    at_buf_free(&whole);
+    return status;
+}
+
+/* Paths joined by '\n': one, or a list. */
+static at_status add_paths(at_buf *text, const at_buf *value, at_error *err)
+{
+    const char *path = value->len > 0 ? value->data : "";
+    const bool list = strchr(path, '\n') != NULL;
+    if (list) ATT_TRY(at_buf_puts(text, "[", err));
+    for (bool more = true; more;) {
+        const size_t len = strcspn(path, "\n");
+        ATT_TRY(add_path(text, path, len, err));
+        more = path[len] == '\n';
+        path += len + more;
+        if (more) ATT_TRY(at_buf_puts(text, ", ", err));
+    }
+    return list ? at_buf_puts(text, "]", err) : ATT_OK;
+}
+
+static at_status add_value(at_buf *text, const at_option *row, const at_buf *value, at_error *err)
+{
+    if (strcmp(row->name, run_folder) == 0) return at_buf_puts(text, "\".\"", err);
+    if (row->type == ATT_OPT_PATH || row->type == ATT_OPT_PATHS) return add_paths(text, value, err);
+    if (row->type == ATT_OPT_TEXT) return add_quoted(text, value, err);
+    return at_buf_puts(text, value->data ? value->data : "", err);
 }
 
 static at_status add_rows(at_buf *text, const at_option *table, const void *object, at_error *err)
 {
     for (const at_option *row = table; row->name; row++) {
         ATT_TRY(at_buf_printf(text, err, "%s: ", row->name));
-        const bool quoted = row->type == ATT_OPT_TEXT || row->type == ATT_OPT_PATH || row->type == ATT_OPT_PATHS;
         at_buf value = {0};
         at_status status = at_option_format(row, object, &value, err);
-        if (status == ATT_OK && quoted) {
-            status = add_quoted(text, &value, err);
-        } else if (status == ATT_OK && value.data) {
-            status = at_buf_puts(text, value.data, err);
-        }
+        if (status == ATT_OK) status = add_value(text, row, &value, err);
         at_buf_free(&value);
         ATT_TRY(status);
         ATT_TRY(at_buf_puts(text, "\n", err));
@@ -75,23 +123,40 @@ static at_status compare_rows(const at_option *table, const char *old, const cha
     return ATT_OK;
 }
 
-static const char recipe_start[] = "architecture: ";
+static const char recipe_start[] = "# The effective recipe of this run, written by attend train, which continues it:";
+static const char old_start[] = "architecture: "; /* of version 0.1.0, whose recipes were none to start from */
 
 static at_status make_recipe(at_buf *text, const at_run_spec *spec, const at_model *model, at_error *err)
 {
-    ATT_TRY(at_buf_printf(text, err, "%s%s\n", recipe_start, spec->arch));
+    ATT_TRY(at_buf_printf(text, err, "%s attend train FOLDER/recipe.yaml\n", recipe_start));
     ATT_TRY(add_rows(text, at_train_option_table, spec->options, err));
     return add_rows(text, model->arch->options, model->config, err);
+}
+
+static bool begins(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* Old recipes name the architecture in place of the task. */
+static at_status compare_architecture(const char *old, const char *run, const at_model *model, at_error *err)
+{
+    const char *name = old + strlen(old_start);
+    const size_t len = strcspn(name, "\n");
+    if (len == strlen(model->arch->name) && memcmp(name, model->arch->name, len) == 0) return ATT_OK;
+    return at_fail(err, ATT_OPTION, "%s was begun with architecture %.*s, now it is %s; use another run folder", run,
+                   (int)len, name, model->arch->name);
 }
 
 /* A recipe that the user put into the run folder under that name must not be overwritten. */
 static at_status compare_recipe(const char *old, const char *now, const char *run, const at_model *model, at_error *err)
 {
-    if (strncmp(old, recipe_start, sizeof recipe_start - 1) != 0)
+    if (!begins(old, recipe_start) && !begins(old, old_start))
         return at_fail(err, ATT_OPTION,
                        "%s/recipe.yaml was not written by attend train, which needs the name; rename it, or give "
                        "another run folder",
                        run);
+    if (begins(old, old_start)) ATT_TRY(compare_architecture(old, run, model, err));
     ATT_TRY(compare_rows(at_train_option_table, old, now, run, err));
     return compare_rows(model->arch->options, old, now, run, err);
 }

@@ -1,4 +1,5 @@
-/* The effective recipe of a run, run/recipe.yaml: what it was begun with, and what it must be continued with. */
+/* The effective recipe of a run, run/recipe.yaml: what it was begun with, and what it must be continued with. It is a
+ * recipe itself: `attend train FOLDER/recipe.yaml` continues the run. */
 #ifndef ATT_TRAIN_RUN_RECIPE_H
 #define ATT_TRAIN_RUN_RECIPE_H
 

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
+#include "infer/generate.h"
 #include "infer/translate.h"
 
-enum { SENTENCES = 32 }; /* more than anyone watches */
+enum { SENTENCES = 32 /* more than anyone watches */, CONTINUATION = 60 /* tokens */ };
 
 typedef struct shower {
     const at_line *lines;
@@ -21,6 +22,23 @@ static at_status show_one(void *arg, int64_t index, const at_translation *transl
     if (status == ATT_OK) status = at_buf_printf(&text, err, "\t%s", translation->text);
     if (status == ATT_OK) s->each(s->arg, text.data);
     at_buf_free(&text);
+    return status;
+}
+
+/* Of a language model: the prompt's greedy continuation, in one line. */
+static at_status continue_one(const at_bundle *bundle, at_line prompt, const shower *s, at_error *err)
+{
+    const at_generate_options options = {.max_tokens = CONTINUATION};
+    at_generation made;
+    at_buf text = {0};
+    ATT_TRY(at_generate_text(bundle, prompt, &options, NULL, NULL, &made, err));
+    for (size_t i = 0; i < made.len; i++)
+        if (made.text[i] == '\n') made.text[i] = ' ';
+    at_status status = at_buf_add(&text, prompt.data, prompt.len, err);
+    if (status == ATT_OK) status = at_buf_printf(&text, err, "\t%s", made.text);
+    if (status == ATT_OK) s->each(s->arg, text.data);
+    at_buf_free(&text);
+    at_generation_free(&made);
     return status;
 }
 
@@ -42,6 +60,10 @@ at_status at_show(const at_bundle *bundle, const char *sentences, void (*each)(v
     at_translation out[SENTENCES] = {{0}};
     const int64_t count = split(sentences, lines);
     shower s = {lines, each, arg};
+    if (bundle->model->arch->encode == NULL) {
+        for (int64_t i = 0; i < count; i++) ATT_TRY(continue_one(bundle, lines[i], &s, err));
+        return ATT_OK;
+    }
     const at_translate_options options = {
         .search = {.beam = 1, .max_ratio = 2, .max_extra = 20}, .each = show_one, .arg = &s, .first_line = 1};
     ATT_TRY(at_translate_lines(bundle, lines, count, &options, out, err));

@@ -1,7 +1,8 @@
 /* train.jsonl: one JSON object a line, appended and flushed as things happen. When a run is continued, lines of steps
  * after the checkpoint are dropped, so a curve has each step once.
  *
- *   {"event": "data", "step": 0, "pairs", "skipped": {"empty", "invalid-utf8", ..}}                   at the start
+ *   {"event": "data", "step": 0, "pairs", "skipped": {"empty", "invalid-utf8", ..}}                   at the start; of a
+ * language model "tokens" in place of "pairs"
  *   {"event": "step", "step", "epoch", "loss", "nll", "rate", "norm", "tokens_per_s", "seconds"}     means since the
  * last line
  *   {"event": "validation", "step", "epoch", "loss", "nll", "perplexity", "improved", "seconds", "bleu", "chrf"}

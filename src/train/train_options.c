@@ -11,7 +11,10 @@
 
 #define FIELD(name) offsetof(at_train_options, name)
 
-static const char *const subword_names[] = {"unigram", "bpe", NULL};
+const char *const at_task_names[] = {
+    [ATT_TASK_TRANSLATION] = "translation", [ATT_TASK_LANGUAGE_MODEL] = "language-model", NULL};
+static const char *const subword_names[] = {
+    [ATT_SUBWORD_UNIGRAM] = "unigram", [ATT_SUBWORD_BPE] = "bpe", [ATT_SUBWORD_CHAR] = "char", NULL};
 static const char *const measure_names[] = {"padded", "packed", NULL};
 static const char *const schedule_names[] = {"inverse-sqrt", "cosine", "linear", "constant", "exponential", NULL};
 static const char *const optimizer_names[] = {[ATT_OPTIMIZER_ADAM] = "adam",
@@ -26,6 +29,11 @@ static const char *const tokenize_names[] = {
     [ATT_TOKENIZE_CHAR] = "char", [ATT_TOKENIZE_NONE] = "none", NULL};
 
 const at_option at_train_option_table[] = {
+    {"task", ATT_OPT_CHOICE, FIELD(task), "translation", 0, 0, at_task_names,
+     "what is learned: translation from source and target, or a language-model from text", 0},
+    {"text", ATT_OPT_PATHS, FIELD(text), NULL, 0, 0, NULL,
+     "text for a language model, plain or .gz, - for standard input; several files are laid end to end", 0},
+    {"valid-text", ATT_OPT_PATHS, FIELD(valid_text), NULL, 0, 0, NULL, "text for its validation", 0},
     {"source", ATT_OPT_PATHS, FIELD(source), NULL, 0, 0, NULL,
      "source text for training, plain or .gz, one sentence a line, - for standard input; several files are read in "
      "turn",
@@ -54,7 +62,8 @@ const at_option at_train_option_table[] = {
     {"target-vocab-size", ATT_OPT_INT, FIELD(target_vocab_size), "0", 0, 1e6, NULL,
      "pieces of the target's vocabulary when separate; 0: as vocab-size", 0},
     {"shared-vocab", ATT_OPT_BOOL, FIELD(shared_vocab), "true", 0, 0, NULL, "one vocabulary, trained on both sides", 0},
-    {"subword", ATT_OPT_CHOICE, FIELD(subword), "unigram", 0, 0, subword_names, "kind of SentencePiece model", 0},
+    {"subword", ATT_OPT_CHOICE, FIELD(subword), "unigram", 0, 0, subword_names,
+     "kind of SentencePiece model; char: every character is a piece, the line end too", 0},
     {"character-coverage", ATT_OPT_REAL, FIELD(character_coverage), "1", 0.98, 1, NULL,
      "share of characters that get pieces; 0.9995 for Chinese and Japanese", 0},
     {"byte-fallback", ATT_OPT_BOOL, FIELD(byte_fallback), "false", 0, 0, NULL,
@@ -69,7 +78,8 @@ const at_option at_train_option_table[] = {
      0},
     {"sample-best", ATT_OPT_INT, FIELD(sample_best), "16", 2, 1024, NULL,
      "unigram: sample among so many best segmentations", 0},
-    {"batch-tokens", ATT_OPT_INT, FIELD(batch_tokens), "4096", 1, 1e9, NULL, "tokens of a batch", 0},
+    {"batch-tokens", ATT_OPT_INT, FIELD(batch_tokens), "4096", 1, 1e9, NULL,
+     "tokens of a batch; of a language model: so many windows of context tokens as fit", 0},
     {"batch-measure", ATT_OPT_CHOICE, FIELD(batch_measure), "padded", 0, 0, measure_names,
      "how a batch's tokens are counted: pairs times longest side (padded, what other toolkits count) or real tokens "
      "(packed)",
@@ -114,7 +124,8 @@ const at_option at_train_option_table[] = {
      "off",
      0},
     {"clip", ATT_OPT_REAL, FIELD(clip), "0", 0, INFINITY, NULL, "largest norm of the gradient; 0: no clipping", 0},
-    {"smoothing", ATT_OPT_REAL, FIELD(smoothing), "0.1", 0, 0.99, NULL, "label smoothing over the whole vocabulary", 0},
+    {"smoothing", ATT_OPT_REAL, FIELD(smoothing), "-1", -1, 0.99, NULL,
+     "label smoothing over the whole vocabulary; -1: 0.1 for translation, 0 for a language model", 0},
     {"seed", ATT_OPT_INT, FIELD(seed), "1", 0, 9e15, NULL, "seed of initial weights, dropout and order of data", 0},
     {"validate-every", ATT_OPT_INT, FIELD(validate_every), "0", 0, 1e9, NULL,
      "updates between validations; 0: each epoch", 0},
@@ -135,7 +146,7 @@ const at_option at_train_option_table[] = {
     {"save-minutes", ATT_OPT_REAL, FIELD(save_minutes), "5", 0.01, 1e6, NULL,
      "minutes between checkpoints within an epoch", 0},
     {"show", ATT_OPT_TEXT, FIELD(show), NULL, 0, 0, NULL,
-     "sentences (one a line) to translate while training, to watch it learn", 0},
+     "sentences (one a line) to translate, or to continue, while training, to watch it learn", 0},
     {"show-seconds", ATT_OPT_REAL, FIELD(show_seconds), "60", 1, 1e6, NULL, "seconds between these translations", 0},
     {"log-every", ATT_OPT_INT, FIELD(log_every), "50", 1, 1e9, NULL, "updates between lines of the log", 0},
     {"threads", ATT_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "threads; 0: one a core", 0},
@@ -215,13 +226,24 @@ const at_preset_value *at_preset_find(const char *name)
     return NULL;
 }
 
+const char *at_task_arch(at_task task)
+{
+    return task == ATT_TASK_LANGUAGE_MODEL ? "gpt" : "transformer";
+}
+
+void at_train_options_settle(at_train_options *o)
+{
+    if (o->smoothing < 0) o->smoothing = at_is_language_model(o) ? 0 : 0.1;
+}
+
 /* The text itself is compared by its hash (run.c), so its paths are free. */
 bool at_train_option_matters(const char *name)
 {
     static const char *const free_to_change[] = {
-        "run",   "threads",   "show",   "show-seconds", "log-every",    "save-minutes", "minutes",
-        "keep",  "epochs",    "source", "target",       "tsv",          "valid-tsv",    "columns",
-        "cache", "recompute", "memory", "valid-source", "valid-target", "tokenizer",    "target-tokenizer"};
+        "run",       "threads", "show",   "show-seconds", "log-every",    "save-minutes", "minutes",
+        "keep",      "epochs",  "source", "text",         "valid-text",   "target",       "tsv",
+        "valid-tsv", "columns", "cache",  "valid-source", "valid-target", "tokenizer",    "target-tokenizer",
+        "recompute", "memory"};
     for (size_t i = 0; i < sizeof free_to_change / sizeof *free_to_change; i++)
         if (strcmp(name, free_to_change[i]) == 0) return false;
     return true;

@@ -14,11 +14,16 @@ typedef enum at_schedule_kind {
     ATT_SCHEDULE_EXPONENTIAL
 } at_schedule_kind;
 
+/* What is learned, which decides the architecture and how text is read. */
+typedef enum at_task { ATT_TASK_TRANSLATION, ATT_TASK_LANGUAGE_MODEL } at_task;
+
 /* What makes a validation the best one. */
 typedef enum at_best_metric { ATT_BEST_LOSS, ATT_BEST_BLEU, ATT_BEST_CHRF } at_best_metric;
 
 typedef struct at_train_options {
+    int task; /* at_task */
     /* data */
+    char *text, *valid_text;                             /* of a language model; paths joined by '\n' */
     char *source, *target, *valid_source, *valid_target; /* paths joined by '\n' */
     char *tsv, *valid_tsv, *columns, *cache;
     char *tokenizer, *target_tokenizer;
@@ -66,5 +71,16 @@ extern const char *const at_preset_names[]; /* ended by NULL */
 
 /* Whether an option must be the same when a run is continued. */
 bool at_train_option_matters(const char *name);
+
+extern const char *const at_task_names[]; /* ended by NULL */
+static inline bool at_is_language_model(const at_train_options *options)
+{
+    return options->task == ATT_TASK_LANGUAGE_MODEL;
+}
+
+/* The architecture that a task trains: "transformer". */
+const char *at_task_arch(at_task task);
+/* Values that hang on others: smoothing where it is left to the task. */
+void at_train_options_settle(at_train_options *options);
 
 #endif

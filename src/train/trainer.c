@@ -24,7 +24,7 @@ static json_t *lines_of(at_session *s, int64_t count)
     for (int64_t i = 0; i < count; i++) {
         at_pair_batch batch;
         if (at_batcher_get(s->t->train, s->t->progress.batch + i, &batch, NULL) != ATT_OK) break;
-        for (int64_t b = 0; b < batch.source.count; b++) json_array_append_new(lines, json_integer(batch.line[b]));
+        for (int64_t b = 0; b < batch.target_out.count; b++) json_array_append_new(lines, json_integer(batch.line[b]));
     }
     return lines;
 }
@@ -35,9 +35,10 @@ static at_status skip_update(at_session *s, int64_t count, at_error *err)
     char text[160];
     json_t *lines = lines_of(s, count);
     snprintf(text, sizeof text,
-             "step %lld skipped: the loss or its gradient is not finite (%zu sentence pairs, first line %lld; all in "
+             "step %lld skipped: the loss or its gradient is not finite (%zu %s, first line %lld; all in "
              "train.jsonl)",
-             (long long)p->step + 1, json_array_size(lines), (long long)json_integer_value(json_array_get(lines, 0)));
+             (long long)p->step + 1, json_array_size(lines), s->t->tokens > 0 ? "windows" : "sentence pairs",
+             (long long)json_integer_value(json_array_get(lines, 0)));
     p->skipped++;
     p->skipped_in_a_row++;
     ATT_TRY(at_train_log_add(

@@ -33,12 +33,14 @@ typedef struct at_trainer {
     at_batcher *train, *valid;       /* valid NULL: no validation */
     const at_valid_text *valid_text; /* to translate at each validation; NULL: none */
     at_train_log *log;
-    int64_t pairs;
+    int64_t pairs, tokens; /* of the training text: sentence pairs, or of a language model tokens; the other is 0 */
     const char *notes;     /* what the user should know of the data, one line; NULL: nothing */
     double seconds_before; /* of training, before this continuation */
     bool continued;
 } at_trainer;
 
 at_status at_trainer_run(at_trainer *trainer, at_error *err);
+/* The same with `be`, the model's, a profile backend: reports ATT_TRAINING_PROFILED at the end. */
+at_status at_trainer_run_profiled(at_trainer *trainer, at_backend *be, at_error *err);
 
 #endif

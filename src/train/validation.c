@@ -33,6 +33,7 @@ void at_session_report(const at_session *s, at_training_event event)
     event.epoch = t->progress.epoch;
     event.seed = t->options->seed;
     event.pairs = t->pairs;
+    event.tokens = t->tokens;
     event.parameters = at_params_count(&t->bundle->model->params);
     event.skipped = t->progress.skipped;
     event.continued = t->continued;

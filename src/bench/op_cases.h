@@ -4,8 +4,8 @@
  *
  * Odd sizes on purpose: 1, 3, the vector width 16 and its neighbours, the tile of 14 rows and its neighbours, more than
  * 256 keys and more than 256 of depth (the tiles' limits), sequences of length 1 and 0. Read next: op_run.h. */
-#ifndef ATT_TESTS_OP_CASES_H
-#define ATT_TESTS_OP_CASES_H
+#ifndef ATT_BENCH_OP_CASES_H
+#define ATT_BENCH_OP_CASES_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,6 +30,7 @@ typedef struct op_case {
     float offset;     /* their mean */
     double tolerance; /* largest error over the largest value of the tensor */
     double slack;     /* factor on it; 0: 1 */
+    int64_t repeat;   /* the benchmark's factor on rows and sequences; 0: not timed */
 } op_case;
 
 #define LINEAR(rows, in, out, ...)                                                      \
@@ -137,6 +138,20 @@ static const op_case op_cases[] = {
     LOSS(17, 33, 101), LOSS(3, 8, 1031, .smoothing = 0.1f, .bias = true),              /* several chunks of columns */
     LOSS(6, 300, 77, .tied = true), LOSS(255, 9, 35, .smoothing = 0.1f, .bias = true), /* beyond one block of rows */
     LOSS(505, 5, 13, .tied = true, .bias = true),
+    /* The shapes of models, timed with many rows. */
+    LINEAR(2, 128, 256, .bias = true, .act = ATT_ACT_RELU, .repeat = 1024),
+    LINEAR(2, 256, 1024, .bias = true, .act = ATT_ACT_RELU, .repeat = 1024),
+    LINEAR(2, 512, 512, .bias = true, .repeat = 1024), LINEAR(2, 512, 1536, .bias = true, .repeat = 1024),
+    LINEAR(2, 512, 2048, .bias = true, .act = ATT_ACT_RELU, .repeat = 1024),
+    LINEAR(2, 2048, 512, .bias = true, .repeat = 1024, .slack = 2),
+    LINEAR(1, 512, 2048, .bias = true, .act = ATT_ACT_RELU, .repeat = 1), /* a step of decoding */
+    LINEAR(2, 768, 3072, .bias = true, .act = ATT_ACT_GELU_TANH, .repeat = 128, .slack = 2),
+    ATTENTION(8, 64, "13 17 15 11", .repeat = 32), ATTENTION(8, 64, "13 17 15 11", .causal = true, .repeat = 32),
+    ATTENTION(4, 32, "13 17 15 11", .causal = true, .rate = 0.1f, .repeat = 32),
+    ATTENTION(12, 64, "128", .causal = true, .repeat = 4), NORM(2, 512, .repeat = 1024),
+    DROPOUT(2, 512, .rate = 0.1f, .residual = true, .repeat = 1024), SWIGLU(2, 1024, .repeat = 1024),
+    EMBED(2, 512, 8000, .repeat = 1024), LOSS(2, 512, 8000, .smoothing = 0.1f, .repeat = 1024),
+
     LOSS(7, 16, 50, .spread = 20, .smoothing = 0.1f, .slack = 7), /* logits of some 50 */
 };
 

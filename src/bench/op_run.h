@@ -1,10 +1,10 @@
 /* Runs a row of op_cases.h on a backend: fills it with random numbers, records the op, goes backward. For the tests and
  * for the benchmark; works through the backend struct alone, so on any device. */
-#ifndef ATT_TESTS_OP_RUN_H
-#define ATT_TESTS_OP_RUN_H
+#ifndef ATT_BENCH_OP_RUN_H
+#define ATT_BENCH_OP_RUN_H
 
+#include "bench/op_cases.h"
 #include "op/op.h"
-#include "op_cases.h"
 #include "tape/params.h"
 
 enum { OP_INPUTS = 3 };
@@ -29,6 +29,8 @@ typedef struct op_problem {
 
 op_problem *op_problem_new(const op_case *c, uint64_t seed);
 void op_problem_free(op_problem *p);
+/* "layer_norm" */
+const char *op_name(op_kind op);
 /* "linear 13x17x33 bias gelu" */
 void op_case_print(const op_case *c, char *text, int size);
 

@@ -1,4 +1,4 @@
-#include "op_run.h"
+#include "bench/op_run.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +12,11 @@ static const char *const act_names[] = {"", " relu", " gelu", " gelu-tanh", " sw
 static const char *const op_names[] = {ATT_OPS(NAME)};
 #undef NAME
 
+const char *op_name(op_kind op)
+{
+    return op_names[op];
+}
+
 void op_case_print(const op_case *c, char *text, int size)
 {
     int at = snprintf(text, (size_t)size, "%s", op_names[c->op]);
@@ -19,11 +24,14 @@ void op_case_print(const op_case *c, char *text, int size)
         at += snprintf(text + at, (size_t)(size - at), " heads %dx%d queries %s", (int)c->heads, (int)c->head_width,
                        c->queries);
     else
-        at += snprintf(text + at, (size_t)(size - at), " %dx%dx%d", (int)c->n, (int)c->d, (int)c->f);
+        at += snprintf(text + at, (size_t)(size - at), " %dx%d", (int)c->n, (int)c->d);
+    if (c->f > 0) at += snprintf(text + at, (size_t)(size - at), "x%d", (int)c->f);
     if (c->keys) at += snprintf(text + at, (size_t)(size - at), " keys %s", c->keys);
-    snprintf(text + at, (size_t)(size - at), "%s%s%s%s%s%s%s rate %g spread %g", c->bias ? " bias" : "",
-             c->tied ? " tied" : "", act_names[c->act], c->causal ? " causal" : "", c->swapped ? " swapped" : "",
-             c->residual ? " residual" : "", c->positions ? " positions" : "", (double)c->rate, (double)c->spread);
+    at += snprintf(text + at, (size_t)(size - at), "%s%s%s%s%s%s%s", c->bias ? " bias" : "", c->tied ? " tied" : "",
+                   act_names[c->act], c->causal ? " causal" : "", c->swapped ? " swapped" : "",
+                   c->residual ? " residual" : "", c->positions ? " positions" : "");
+    if (c->rate > 0) at += snprintf(text + at, (size_t)(size - at), " rate %g", (double)c->rate);
+    if (c->spread > 0) snprintf(text + at, (size_t)(size - at), " spread %g", (double)c->spread);
 }
 
 static void fill_normal(op_matrix *m, uint64_t key, float mean, float deviation)
