@@ -32,6 +32,8 @@ const at_option at_bench_train_table[] = {
     {"vocab", ATT_OPT_INT, FIELD(vocab), "50257", 1, 1e7, NULL, "vocabulary of a language model", 0},
     {"steps", ATT_OPT_INT, FIELD(steps), "12", 1, 1e6, NULL, "timed steps", 0},
     {"threads", ATT_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "threads; 0: one a core", 0},
+    {"precision", ATT_OPT_CHOICE, FIELD(precision), "float32", 0, 0, at_precision_names,
+     "arithmetic of the large products; bf16: operands rounded to bfloat16, sums in float32", 0},
     {"dropout", ATT_OPT_REAL, FIELD(dropout), "0.1", 0, 0.99, NULL, "rate of dropout, in all four places", 0},
     {"smoothing", ATT_OPT_REAL, FIELD(smoothing), "0.1", 0, 0.99, NULL, "label smoothing", 0},
     {0},
@@ -243,6 +245,7 @@ at_status at_bench_train(const at_bench_train_options *o, at_bench_train_result 
     struct rusage usage;
     memset(r, 0, sizeof *r);
     at_status status = at_cpu_backend_new(&w.be, (int)o->threads, NULL, err);
+    if (status == ATT_OK) status = at_cpu_backend_set_precision(w.be, (at_precision)o->precision, err);
     if (status == ATT_OK) status = o->task == ATT_BENCH_LM ? prepare_lm(&w, err) : prepare_translation(&w, err);
     if (status == ATT_OK) status = build_model(&w, err);
     if (status == ATT_OK) status = run(&w, r, err);

@@ -11,6 +11,7 @@ typedef struct at_bench_train_options {
     int task; /* at_bench_task */
     char *source, *target, *sentencepiece;
     int64_t width, ffn, heads, layers, batch_tokens, length, vocab, steps, threads;
+    int precision; /* at_precision */
     double dropout, smoothing;
 } at_bench_train_options;
 

@@ -427,7 +427,8 @@ at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_err
     run r = {.lock = -1};
     ATT_TRY(at_run_check_options(spec->options, err));
     ATT_TRY(at_cpu_backend_new(&be, (int)spec->options->threads, NULL, err));
-    const at_status status = run_with(&r, spec, hooks, be, err);
+    at_status status = at_cpu_backend_set_precision(be, (at_precision)spec->options->precision, err);
+    if (status == ATT_OK) status = run_with(&r, spec, hooks, be, err);
     run_free(&r);
     be->free(be);
     return status;
