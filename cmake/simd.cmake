@@ -3,9 +3,10 @@
 set(ATTEND_ISAS portable)
 set(ATTEND_ISA_FLAGS_portable "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  list(APPEND ATTEND_ISAS avx2 avx512)
+  list(APPEND ATTEND_ISAS avx2 avx512 avx512_bf16)
   set(ATTEND_ISA_FLAGS_avx2 -mavx2 -mfma)
   set(ATTEND_ISA_FLAGS_avx512 -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprefer-vector-width=512)
+  set(ATTEND_ISA_FLAGS_avx512_bf16 ${ATTEND_ISA_FLAGS_avx512} -mavx512bf16)
 endif()
 
 file(GLOB ATTEND_KERNELS CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/simd/*_kernels.c)

@@ -619,9 +619,9 @@ static void tiles_are_exact_chains(void **state)
                 const at_tile tile = {rows, panels, k, a, lda, b, ldb, panel_stride, c, LDC, accumulate};
                 memcpy(c, given, sizeof c);
                 if (transposed)
-                    tables[t].gemm_tile_t(&tile);
+                    tables[t].float32.tile_t(&tile);
                 else
-                    tables[t].gemm_tile(&tile);
+                    tables[t].float32.tile(&tile);
                 for (int64_t i = 0; i < 16; i++)
                     for (int64_t j = 0; j < LDC; j++) {
                         float want = given[i * LDC + j];
@@ -649,8 +649,8 @@ static void products_are_exact_chains(void **state)
                       *given = normals(32, m * ldc, 1);
                 float *packed = malloc((size_t)((n + 15) / 16 * 16 * k) * sizeof *packed),
                       *scratch = malloc(ATT_GEMM_SCRATCH * sizeof *scratch);
-                at_pack_panels(&tables[t], packed, b, k, n, n, false, 0, (n + 15) / 16);
-                at_gemm_nn(&tables[t], m, n, k, a, lda, packed, c, ldc, accumulate, scratch);
+                at_pack_panels(&tables[t].float32, packed, b, k, n, n, false, 0, (n + 15) / 16);
+                at_gemm_nn(&tables[t].float32, m, n, k, a, lda, packed, c, ldc, accumulate, scratch);
                 for (int64_t i = 0; i < m; i++)
                     for (int64_t j = 0; j < ldc; j++) {
                         float want = given[i * ldc + j];
@@ -702,7 +702,8 @@ static void packing_moves_every_element(void **state)
             for (int64_t k = 1; k <= 40; k += 3) {
                 float *b = normals(50, n * k, 1), *packed = malloc((size_t)(64 * k) * sizeof *packed);
                 for (int transposed = 0; transposed < 2; transposed++) { /* B (K,N), or stored as (N,K) */
-                    at_pack_panels(&tables[t], packed, b, k, n, transposed ? k : n, transposed, 0, (n + 15) / 16);
+                    at_pack_panels(&tables[t].float32, packed, b, k, n, transposed ? k : n, transposed, 0,
+                                   (n + 15) / 16);
                     for (int64_t p = 0; p < k; p++)
                         for (int64_t j = 0; j < (n + 15) / 16 * 16; j++)
                             assert_true(packed[j / 16 * 16 * k + p * 16 + j % 16] == (j >= n       ? 0

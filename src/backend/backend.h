@@ -151,7 +151,7 @@ int at_cpu_isa_list(const char **names, int max);
 at_status at_cpu_isa_default(const char **name, at_error *err);
 
 /* The CPU backend. threads 0: see at_cpu_count. isa NULL: what the environment variable ATTEND_ISA
- * names, else the best this processor has; "portable", "avx2", "avx512". */
+ * names, else the best this processor has; "portable", "avx2", "avx512", "avx512_bf16". */
 at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_error *err);
 
 /* Measures what the processor can do at most, with each of `count` numbers of threads (0: at_cpu_count) in turn, slice by slice, so
@@ -168,6 +168,18 @@ typedef struct at_scratch_sizes {
 
 /* Bytes that the CPU backend takes for itself with so many threads (0: the default). */
 size_t at_cpu_scratch_bytes(const at_scratch_sizes *sizes, int threads);
+
+/* How linear layers and the loss multiply, forward and backward: in float32, or with operands rounded to bfloat16 and sums in
+ * float32 (mixed precision; Kalamkar et al. 2019, A Study of BFLOAT16 for Deep Learning Training). Matrices stay float32, only packed
+ * weights take half the memory. */
+typedef enum at_precision { ATT_PRECISION_FLOAT32, ATT_PRECISION_BF16, ATT_PRECISION_BF16_EMULATED } at_precision;
+extern const char *const at_precision_names[]; /* ended by NULL */
+
+/* Precision of a CPU backend, float32 at first. To be called before any weight is packed. ATT_UNSUPPORTED: BF16 on an
+ * instruction set without bfloat16 products; BF16_EMULATED does the same there, with float32 arithmetic: for tests. */
+at_status at_cpu_backend_set_precision(at_backend *be, at_precision precision, at_error *err);
+/* Both: the default instruction set in an at_precision. */
+at_status at_cpu_backend_with_precision(at_backend **be, int threads, int precision, at_error *err);
 
 /* What the null backend counted. Its pointers must not be read. */
 typedef struct at_null_counts {

@@ -238,7 +238,7 @@ static at_status run_with(at_bench_products *p, const at_bench_options *options,
 {
     at_bench_work work;
     at_backend *be;
-    ATT_TRY(at_cpu_backend_new(&be, threads, NULL, err));
+    ATT_TRY(at_cpu_backend_with_precision(&be, threads, options->precision, err));
     at_peer_sgemm_threads(threads);
     at_status status = at_bench_work_open(&work, options, be, err);
     if (status == ATT_OK) status = measure(p, &work, be, threads, err);

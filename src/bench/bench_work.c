@@ -39,6 +39,8 @@ const at_option at_bench_work_table[] = {
      "vocabulary of random tokens; 0: 8000, of a language model 50257", 0},
     {"steps", ATT_OPT_INT, FIELD(steps), "12", 1, 1e6, NULL, "timed steps", 0},
     {"threads", ATT_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "threads; 0: one a core", 0},
+    {"precision", ATT_OPT_CHOICE, FIELD(precision), "float32", 0, 0, at_precision_names,
+     "arithmetic of the large products; bf16: operands rounded to bfloat16, sums in float32", 0},
     {"recompute", ATT_OPT_BOOL, FIELD(recompute), "false", 0, 0, NULL,
      "compute the activations of each layer again in the backward pass instead of keeping them", 0},
     {"dropout", ATT_OPT_REAL, FIELD(dropout), "0.1", 0, 0.99, NULL, "rate of dropout, in all four places", 0},

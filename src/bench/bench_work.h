@@ -17,6 +17,7 @@ typedef struct at_bench_options {
     int64_t width, ffn, heads, layers;     /* 0: the preset's */
     int64_t batch_tokens, length, vocab, steps, threads;
     double dropout, smoothing;
+    int precision; /* at_precision */
     bool recompute;
 } at_bench_options;
 

@@ -18,6 +18,7 @@ typedef struct at_scratch { /* grows to the largest request and stays */
 typedef struct at_cpu {
     at_backend base; /* first, so that at_backend * converts */
     at_kernels k;
+    const at_product *product; /* of linear layers and the loss: k.float32 or k.bf16; attention's are always float32 */
     at_pool *pool;
     int threads;
     at_scratch *scratch; /* one a thread */
@@ -54,15 +55,21 @@ at_status at_cpu_kernels(at_kernels *k, const char *isa, at_error *err);
 /* How many rows a chunk gets so that every thread has about four, in multiples of `unit`. */
 int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit);
 
-/* Products on one thread (cpu_gemm.c). Packed B: [ceil(N/16)][K][16].
+/* Words that n elements along K take. */
+static inline int64_t at_words(const at_product *product, int64_t n)
+{
+    return at_ceil_div(n, product->per_word);
+}
+
+/* Products on one thread (cpu_gemm.c). Packed B: [ceil(N/16)][words of K][16].
  * C (M,N) (+)= A (M,K) B; scratch: ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 32 floats. */
-void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
+void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
                 const float *packed_b, float *c, int64_t ldc, bool accumulate, float *scratch);
 enum { ATT_GEMM_SCRATCH = ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 2 * ATT_PANEL };
 /* Panels of B from row-major (K,N), or from its transpose (N,K): panels first .. last. */
-void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
+void at_pack_panels(const at_product *product, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
                     bool transposed, int64_t first, int64_t last);
-/* C (M,N) (+)= A^T B over all threads, K in blocks of ATT_GEMM_TN_DEPTH. A (K,M), B (K,N) row-major. */
+/* C (M,N) (+)= A^T B in the backend's precision, over all threads, K in blocks of ATT_GEMM_TN_DEPTH words. A (K,M), B (K,N) row-major. */
 enum { ATT_GEMM_TN_DEPTH = 384 };
 void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b,
                 int64_t ldb, float *c, int64_t ldc, bool accumulate);

@@ -94,9 +94,9 @@ static uint32_t mask_index(const unit *u, int64_t i, int64_t from)
 static void pack_all(const unit *u, float *panels, const float *x, int64_t ld, int64_t rows, bool transposed)
 {
     if (transposed) /* (width, rows) from (rows, width) */
-        at_pack_panels(u->kernels, panels, x, u->width, rows, ld, true, 0, at_ceil_div(rows, ATT_PANEL));
+        at_pack_panels(&u->kernels->float32, panels, x, u->width, rows, ld, true, 0, at_ceil_div(rows, ATT_PANEL));
     else
-        at_pack_panels(u->kernels, panels, x, rows, u->width, ld, false, 0, at_ceil_div(u->width, ATT_PANEL));
+        at_pack_panels(&u->kernels->float32, panels, x, rows, u->width, ld, false, 0, at_ceil_div(u->width, ATT_PANEL));
 }
 
 /* s (rows, LD) = x (rows, width) times columns from .. from + keys of the packed transpose. Whole panels are written: their
@@ -104,8 +104,8 @@ static void pack_all(const unit *u, float *panels, const float *x, int64_t ld, i
 static void scores(const unit *u, float *s, const float *x, int64_t ldx, int64_t rows, const float *panels,
                    int64_t from, int64_t keys)
 {
-    at_gemm_nn(u->kernels, rows, at_round_up(keys, ATT_PANEL), u->width, x, ldx, panels + from * u->width, s, LD, false,
-               u->gemm);
+    at_gemm_nn(&u->kernels->float32, rows, at_round_up(keys, ATT_PANEL), u->width, x, ldx, panels + from * u->width, s,
+               LD, false, u->gemm);
 }
 
 /* c (rows, padded) (+)= s (rows, LD) times rows from .. from + keys of panels of depth `depth`. */
@@ -115,9 +115,9 @@ static void weigh(const unit *u, float *c, const float *s, int64_t rows, const f
     const int64_t stride = depth * ATT_PANEL;
     for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < u->padded; j += 2 * ATT_PANEL)
-            u->kernels->gemm_tile(&(at_tile){at_min(ATT_TILE_ROWS, rows - i), at_min(2, (u->padded - j) / ATT_PANEL),
-                                             keys, s + i * LD, LD, panels + j * depth + from * ATT_PANEL, ATT_PANEL,
-                                             stride, c + i * u->padded + j, u->padded, accumulate});
+            u->kernels->float32.tile(&(at_tile){at_min(ATT_TILE_ROWS, rows - i), at_min(2, (u->padded - j) / ATT_PANEL),
+                                                keys, s + i * LD, LD, panels + j * depth + from * ATT_PANEL, ATT_PANEL,
+                                                stride, c + i * u->padded + j, u->padded, accumulate});
 }
 
 /* c (keys, padded) += s^T (keys, rows) times panels of depth `rows`. */
@@ -125,9 +125,9 @@ static void weigh_transposed(const unit *u, float *c, const float *s, int64_t ro
 {
     for (int64_t i = 0; i < keys; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < u->padded; j += 2 * ATT_PANEL)
-            u->kernels->gemm_tile_t(&(at_tile){at_min(ATT_TILE_ROWS, keys - i), at_min(2, (u->padded - j) / ATT_PANEL),
-                                               rows, s + i, LD, panels + j * rows, ATT_PANEL, rows * ATT_PANEL,
-                                               c + i * u->padded + j, u->padded, true});
+            u->kernels->float32.tile_t(
+                &(at_tile){at_min(ATT_TILE_ROWS, keys - i), at_min(2, (u->padded - j) / ATT_PANEL), rows, s + i, LD,
+                           panels + j * rows, ATT_PANEL, rows * ATT_PANEL, c + i * u->padded + j, u->padded, true});
 }
 
 /* Weight zero for the keys of a row that are not visible. */

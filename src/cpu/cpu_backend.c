@@ -98,6 +98,11 @@ static void cpu_free(at_backend *be)
     free(cpu);
 }
 
+const char *const at_precision_names[] = {[ATT_PRECISION_FLOAT32] = "float32",
+                                          [ATT_PRECISION_BF16] = "bf16",
+                                          [ATT_PRECISION_BF16_EMULATED] = "bf16-emulated",
+                                          NULL};
+
 int at_cpu_isa_list(const char **names, int max)
 {
     return at_kernels_names(names, max);
@@ -138,6 +143,7 @@ at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_e
         cpu_free(&cpu->base);
         return status;
     }
+    cpu->product = &cpu->k.float32;
     cpu->base.alloc = cpu_alloc;
     cpu->base.release = cpu_release;
     cpu->base.upload = cpu_copy;
@@ -148,5 +154,25 @@ at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_e
     at_cpu_row_ops_init(&cpu->base);
     at_cpu_cross_entropy_init(&cpu->base);
     *be = &cpu->base;
+    return ATT_OK;
+}
+
+at_status at_cpu_backend_with_precision(at_backend **be, int threads, int precision, at_error *err)
+{
+    ATT_TRY(at_cpu_backend_new(be, threads, NULL, err));
+    const at_status status = at_cpu_backend_set_precision(*be, (at_precision)precision, err);
+    if (status != ATT_OK) (*be)->free(*be);
+    return status;
+}
+
+at_status at_cpu_backend_set_precision(at_backend *be, at_precision precision, at_error *err)
+{
+    at_cpu *cpu = at_cpu_of(be);
+    if (precision == ATT_PRECISION_BF16 && !at_kernels_bf16_native(&cpu->k))
+        return at_fail(err, ATT_UNSUPPORTED,
+                       "precision bf16: instruction set %s does not multiply bfloat16, so float32 is faster; try "
+                       "precision float32",
+                       cpu->k.isa);
+    cpu->product = precision == ATT_PRECISION_FLOAT32 ? &cpu->k.float32 : &cpu->k.bf16;
     return ATT_OK;
 }

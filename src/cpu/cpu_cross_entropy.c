@@ -30,8 +30,9 @@ static void logits_chunk(void *arg, int64_t chunk, int thread)
     const int64_t j = chunk * COLUMN_CHUNK, columns = at_min(COLUMN_CHUNK, job->w->n - j), depth = job->w->k;
     float *scratch = at_cpu_scratch(job->cpu, thread, ATT_GEMM_SCRATCH);
     if (scratch == NULL) return;
-    at_gemm_nn(&job->cpu->k, job->rows, columns, depth, job->x, depth, job->w->packed + j * depth, job->logits + j,
-               job->ld, false, scratch);
+    const at_product *product = job->cpu->product;
+    at_gemm_nn(product, job->rows, columns, depth, job->x, depth, job->w->packed + j * at_words(product, depth),
+               job->logits + j, job->ld, false, scratch);
     if (job->bias)
         job->cpu->k.bias_act(job->logits + j, job->ld, job->bias + j, NULL, job->rows, columns, ATT_ACT_NONE);
 }
@@ -52,7 +53,7 @@ static void dx_chunk(void *arg, int64_t chunk, int thread)
     const int64_t grain = at_cpu_grain(job->cpu, job->rows, ATT_TILE_ROWS), i = chunk * grain, d = job->w->k;
     float *scratch = at_cpu_scratch(job->cpu, thread, ATT_GEMM_SCRATCH);
     if (scratch == NULL) return;
-    at_gemm_nn(&job->cpu->k, at_min(grain, job->rows - i), d, job->w->n, job->logits + i * job->ld, job->ld,
+    at_gemm_nn(job->cpu->product, at_min(grain, job->rows - i), d, job->w->n, job->logits + i * job->ld, job->ld,
                job->w->packed_t, job->dx + i * d, d, false, scratch);
 }
 

@@ -1,9 +1,9 @@
 /* Matrix products: blocking around the tile kernels of simd/gemm_kernels.c.
  *
  *        N                    A is read where it lies, 14 rows of 256 floats at a time, which stay in L1; rows whose
- *   +----------+              stride would make them collide there are copied into a tile of odd stride first. B streams
- *   | B panels | K            from panels packed once a step; C tiles are read and written once per 256 of K.
- * +-+----------+
+ *   +----------+              stride would make them collide there, and all rows that are multiplied in bfloat16, are packed
+ *   | B panels | K            into a tile of odd stride first. B streams from panels packed once a step; C tiles are read and
+ * +-+----------+              written once per 256 words of K (at_product: a word is one float32 or two bfloat16).
  * |A|   C      | M            Own kernels instead of a library's because an output element is then the same sum over K: equal bits
  * +-+----------+              for any thread count, batch and number of rows, training and inference alike. They reach 92-100 %
  *                             of oneDNN's rate at the shapes of docs/performance.md. */
@@ -42,45 +42,48 @@ enum { COLUMN_BLOCK = 1024 };
 /* Rows whose stride is a multiple of so many floats fall into few sets of L1; others are read where they lie. */
 enum { COLLIDING_STRIDE = 512 };
 
-static const float *tile_of_a(const float *a, int64_t *lda, int64_t rows, int64_t depth, float *copy)
+static const float *tile_of_a(const at_product *product, const float *a, int64_t *lda, int64_t rows, int64_t depth,
+                              float *copy)
 {
-    if (*lda % COLLIDING_STRIDE != 0) return a;
-    for (int64_t r = 0; r < rows; r++) memcpy(copy + r * ATT_TILE_STRIDE, a + r * *lda, (size_t)depth * sizeof(float));
+    if (product->per_word == 1 && *lda % COLLIDING_STRIDE != 0) return a;
+    product->pack_rows(copy, ATT_TILE_STRIDE, a, *lda, rows, depth);
     *lda = ATT_TILE_STRIDE;
     return copy;
 }
 
-void at_gemm_nn(const at_kernels *k, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
+void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
                 const float *packed_b, float *c, int64_t ldc, bool accumulate, float *scratch)
 {
+    const int64_t words = at_words(product, depth), block = ATT_TILE_DEPTH * product->per_word;
     float *edge = scratch + ATT_TILE_ROWS * ATT_TILE_STRIDE;
     for (int64_t j = 0; j < n; j += COLUMN_BLOCK)
-        for (int64_t p = 0; p < depth; p += ATT_TILE_DEPTH)
+        for (int64_t p = 0; p < depth; p += block)
             for (int64_t i = 0; i < m; i += ATT_TILE_ROWS) {
+                const int64_t deep = at_min(block, depth - p);
                 at_tile t = {.rows = at_min(ATT_TILE_ROWS, m - i),
-                             .k = at_min(ATT_TILE_DEPTH, depth - p),
+                             .k = at_words(product, deep),
                              .lda = lda,
                              .ldb = ATT_PANEL,
-                             .panel_stride = depth * ATT_PANEL,
+                             .panel_stride = words * ATT_PANEL,
                              .ldc = ldc,
                              .accumulate = accumulate || p > 0};
-                t.a = tile_of_a(a + i * lda + p, &t.lda, t.rows, t.k, scratch);
+                t.a = tile_of_a(product, a + i * lda + p, &t.lda, t.rows, deep, scratch);
                 for (int64_t q = j; q < at_min(j + COLUMN_BLOCK, n); q += 2 * ATT_PANEL) {
-                    t.b = packed_b + q * depth + p * ATT_PANEL;
+                    t.b = packed_b + q * words + at_words(product, p) * ATT_PANEL;
                     t.c = c + i * ldc + q;
-                    run_tile(k->gemm_tile, t, at_min(2 * ATT_PANEL, n - q), edge);
+                    run_tile(product->tile, t, at_min(2 * ATT_PANEL, n - q), edge);
                 }
             }
 }
 
-void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
+void at_pack_panels(const at_product *product, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
                     bool transposed, int64_t first, int64_t last)
 {
-    const int64_t from = first * ATT_PANEL, to = at_min(last * ATT_PANEL, n);
+    const int64_t from = first * ATT_PANEL, to = at_min(last * ATT_PANEL, n), words = at_words(product, depth);
     if (!transposed)
-        k->pack_strips(packed + from * depth, depth * ATT_PANEL, ATT_PANEL, b + from, ldb, depth, to - from);
+        product->pack_strips(packed + from * words, words * ATT_PANEL, ATT_PANEL, b + from, ldb, depth, to - from);
     for (int64_t j = from; transposed && j < to; j += ATT_PANEL)
-        k->pack_transposed(packed + j * depth, b + j * ldb, ldb, at_min(ATT_PANEL, to - j), depth);
+        product->pack_transposed(packed + j * words, b + j * ldb, ldb, at_min(ATT_PANEL, to - j), depth);
 }
 
 /* A^T B: the depth is the number of tokens, thousands, and C a weight. Each chunk owns a rectangle of C and walks the depth in blocks,
@@ -88,8 +91,8 @@ void at_pack_panels(const at_kernels *k, float *packed, const float *b, int64_t 
 enum {
     TN_ROWS = 19 * ATT_TILE_ROWS,
     TN_COLUMNS = 512,
-    TN_DEPTH = ATT_GEMM_TN_DEPTH,
-    STRIP = TN_DEPTH * ATT_TILE_ROWS + ATT_PANEL /* floats of a packed strip; the last vectors end behind its rows */
+    TN_DEPTH = ATT_GEMM_TN_DEPTH,                /* words */
+    STRIP = TN_DEPTH * ATT_TILE_ROWS + ATT_PANEL /* words of a packed strip; the last vectors end behind its rows */
 };
 
 typedef struct tn_job {
@@ -101,21 +104,21 @@ typedef struct tn_job {
 } tn_job;
 
 static void tn_tiles(const tn_job *job, const float *strips, const float *panels, int64_t rows, int64_t columns,
-                     int64_t depth, float *c, bool accumulate, float *edge)
+                     int64_t words, float *c, bool accumulate, float *edge)
 {
     for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS)
         for (int64_t j = 0; j < columns; j += 2 * ATT_PANEL) {
             const at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i),
-                               .k = depth,
+                               .k = words,
                                .a = strips + i / ATT_TILE_ROWS * STRIP,
                                .lda = ATT_TILE_ROWS,
-                               .b = panels + j * depth,
+                               .b = panels + j * words,
                                .ldb = ATT_PANEL,
-                               .panel_stride = depth * ATT_PANEL,
+                               .panel_stride = words * ATT_PANEL,
                                .c = c + i * job->ldc + j,
                                .ldc = job->ldc,
                                .accumulate = accumulate};
-            run_tile(job->cpu->k.gemm_tile_t, t, at_min(2 * ATT_PANEL, columns - j), edge);
+            run_tile(job->cpu->product->tile_t, t, at_min(2 * ATT_PANEL, columns - j), edge);
         }
 }
 
@@ -128,19 +131,21 @@ int64_t at_cpu_gemm_floats(void)
 static void tn_chunk(void *arg, int64_t chunk, int thread)
 {
     const tn_job *job = arg;
+    const at_product *product = job->cpu->product;
     const int64_t i = chunk % job->row_chunks * job->rows, j = chunk / job->row_chunks * job->columns;
     const int64_t rows = at_min(job->rows, job->m - i), columns = at_min(job->columns, job->n - j);
     const int64_t strip_floats = at_ceil_div(rows, ATT_TILE_ROWS) * STRIP,
-                  panel_floats = at_round_up(columns, 2 * ATT_PANEL) * TN_DEPTH;
+                  panel_floats = at_round_up(columns, 2 * ATT_PANEL) * TN_DEPTH, block = TN_DEPTH * product->per_word;
     float *strips = at_cpu_scratch(job->cpu, thread, strip_floats + panel_floats + ATT_TILE_ROWS * 2 * ATT_PANEL);
     if (strips == NULL) return;
     float *panels = strips + strip_floats, *edge = panels + panel_floats;
-    for (int64_t p = 0; p == 0 || p < job->depth; p += TN_DEPTH) { /* once for no rows: the product is zero */
-        const int64_t depth = at_min(TN_DEPTH, job->depth - p);
-        job->cpu->k.pack_strips(strips, STRIP, ATT_TILE_ROWS, job->a + p * job->lda + i, job->lda, depth, rows);
-        at_pack_panels(&job->cpu->k, panels, job->b + p * job->ldb + j, depth, columns, job->ldb, false, 0,
+    for (int64_t p = 0; p == 0 || p < job->depth; p += block) { /* once for no rows: the product is zero */
+        const int64_t depth = at_min(block, job->depth - p);
+        product->pack_strips(strips, STRIP, ATT_TILE_ROWS, job->a + p * job->lda + i, job->lda, depth, rows);
+        at_pack_panels(product, panels, job->b + p * job->ldb + j, depth, columns, job->ldb, false, 0,
                        at_ceil_div(columns, ATT_PANEL));
-        tn_tiles(job, strips, panels, rows, columns, depth, job->c + i * job->ldc + j, p > 0 || job->accumulate, edge);
+        tn_tiles(job, strips, panels, rows, columns, at_words(product, depth), job->c + i * job->ldc + j,
+                 p > 0 || job->accumulate, edge);
     }
 }
 

@@ -17,7 +17,7 @@ static void pack_chunk(void *arg, int64_t chunk, int thread)
     (void)thread;
     const pack_job *job = arg;
     const int64_t panels = at_ceil_div(job->n, ATT_PANEL), first = chunk * PANELS_A_CHUNK;
-    at_pack_panels(&job->cpu->k, job->packed, job->w->plain, job->depth, job->n, job->ld, job->transposed, first,
+    at_pack_panels(job->cpu->product, job->packed, job->w->plain, job->depth, job->n, job->ld, job->transposed, first,
                    at_min(first + PANELS_A_CHUNK, panels));
 }
 
@@ -33,7 +33,7 @@ static pack_job pack_job_of(at_backend *be, float *packed, const at_weight *w, b
 static int64_t pack_size(at_backend *be, const at_weight *w, bool transposed)
 {
     const pack_job job = pack_job_of(be, NULL, w, transposed);
-    return at_round_up(job.n, ATT_PANEL) * job.depth;
+    return at_round_up(job.n, ATT_PANEL) * at_words(job.cpu->product, job.depth);
 }
 
 static void pack(at_backend *be, float *packed, const at_weight *w, bool transposed)
@@ -58,7 +58,7 @@ static void rows_chunk(void *arg, int64_t chunk, int thread)
     const int64_t i = chunk * job->grain, rows = at_min(job->grain, job->m - i);
     float *scratch = at_cpu_scratch(job->cpu, thread, ATT_GEMM_SCRATCH), *y = job->y + i * job->n;
     if (scratch == NULL) return;
-    at_gemm_nn(&job->cpu->k, rows, job->n, job->depth, job->x + i * job->depth, job->depth, job->packed, y, job->n,
+    at_gemm_nn(job->cpu->product, rows, job->n, job->depth, job->x + i * job->depth, job->depth, job->packed, y, job->n,
                job->accumulate, scratch);
     if (job->bias || job->keep || job->act != ATT_ACT_NONE)
         job->cpu->k.bias_act(y, job->n, job->bias, job->keep ? job->keep + i * job->n : NULL, rows, job->n, job->act);

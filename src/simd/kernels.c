@@ -3,17 +3,20 @@
 
 #include <string.h>
 
+enum { FILES = 5 };
+
 typedef struct isa {
     const char *name;
-    void (*fill[4])(at_kernels *);
+    void (*fill[FILES])(at_kernels *);
 } isa;
 
-#define ATT_FILLS(isa)                                                                                   \
-    {                                                                                                    \
-#isa,                                                                                            \
-        {                                                                                                \
-            at_gemm_kernels_##isa, at_row_kernels_##isa, at_softmax_kernels_##isa, at_peak_kernels_##isa \
-        }                                                                                                \
+#define ATT_FILLS(isa)                                                                                    \
+    {                                                                                                     \
+#isa,                                                                                             \
+        {                                                                                                 \
+            at_gemm_kernels_##isa, at_pack_kernels_##isa, at_row_kernels_##isa, at_softmax_kernels_##isa, \
+                at_peak_kernels_##isa                                                                     \
+        }                                                                                                 \
     }
 
 static const isa sets[] = {
@@ -21,6 +24,7 @@ static const isa sets[] = {
 #if defined(__x86_64__)
     ATT_FILLS(avx2),
     ATT_FILLS(avx512),
+    ATT_FILLS(avx512_bf16),
 #endif
 };
 
@@ -30,6 +34,7 @@ static bool runs_here(const char *name)
 {
 #if defined(__x86_64__)
     if (strcmp(name, "avx2") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (strcmp(name, "avx512_bf16") == 0) return runs_here("avx512") && __builtin_cpu_supports("avx512bf16");
     if (strcmp(name, "avx512") == 0)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
@@ -45,7 +50,7 @@ bool at_kernels_fill(at_kernels *table, const char *name)
     if (chosen == NULL) return false;
     memset(table, 0, sizeof *table);
     table->isa = chosen->name;
-    for (size_t i = 0; i < sizeof chosen->fill / sizeof *chosen->fill; i++) chosen->fill[i](table);
+    for (int i = 0; i < FILES; i++) chosen->fill[i](table);
     return true;
 }
 
@@ -55,4 +60,9 @@ int at_kernels_names(const char **names, int max)
     for (int i = 0; i < SETS && count < max; i++)
         if (runs_here(sets[i].name)) names[count++] = sets[i].name;
     return count;
+}
+
+bool at_kernels_bf16_native(const at_kernels *table)
+{
+    return strcmp(table->isa, "avx512_bf16") == 0;
 }

@@ -5,7 +5,7 @@
  * same bits. The product kernels use fused multiply-add where the processor has it; there an output element is
  * the same sum over k, so its bits depend on the instruction set but never on tile, batch or threads.
  *
- * Read next: vec.h (the 16-lane vector), gemm_kernels.c, row_kernels.c. */
+ * Read next: vec.h (the 16-lane vector), gemm_kernels.c, pack_kernels.c, row_kernels.c. */
 #ifndef ATT_SIMD_KERNELS_H
 #define ATT_SIMD_KERNELS_H
 
@@ -51,10 +51,11 @@ typedef struct at_optimize_arg {
 /* w -= an optimizer's step, for n weights; m and v as in at_backend's optimize. */
 typedef void at_optimize_fn(float *w, float *m, float *v, const float *g, int64_t n, const at_optimize_arg *arg);
 
-/* A product of at most ATT_TILE_ROWS rows and 2 panels of 16 columns: element (p, j) of B stands at
- * b[p * ldb + j / 16 * panel_stride + j % 16], so B is packed panels [k][16] (ldb 16) or the rows of a matrix (panel_stride 16). */
+/* A product of at most ATT_TILE_ROWS rows and 2 panels of 16 columns: word (p, j) of B stands at
+ * b[p * ldb + j / 16 * panel_stride + j % 16], so B is packed panels [k][16] (ldb 16) or the rows of a matrix (panel_stride 16).
+ * A word is what 32 bits hold of A or B along K, see at_product. */
 typedef struct at_tile {
-    int64_t rows, panels, k; /* C has `rows` rows and 16 * panels columns */
+    int64_t rows, panels, k; /* C has `rows` rows and 16 * panels columns; k words */
     const float *a;
     int64_t lda;
     const float *b;
@@ -64,20 +65,29 @@ typedef struct at_tile {
     bool accumulate;
 } at_tile;
 
-typedef struct at_kernels {
-    const char *isa;
+/* Products of one precision. Operands are cut into words of 32 bits along K: a word is one float32, or two neighbours in
+ * bfloat16, the first in the low half (pack_kernels.c); an odd end is filled up with zero. Whatever the precision, words are
+ * passed as float, matrices that are not packed are float32, and so are sums and results. */
+typedef struct at_product {
+    int64_t per_word; /* elements of K in a word: 1 or 2 */
 
-    /* C (+)= A B, element (i, p) of A at a[i * lda + p]. */
-    void (*gemm_tile)(const at_tile *t);
-    /* C (+)= A B, element (i, p) of A at a[p * lda + i]. */
-    void (*gemm_tile_t)(const at_tile *t);
-    /* Transposes 16 rows (each of n floats, ld apart; `rows` of them real, the rest zero) into a panel [n][16]. */
+    /* C (+)= A B, word (i, p) of A at a[i * lda + p]. */
+    void (*tile)(const at_tile *t);
+    /* C (+)= A B, word (i, p) of A at a[p * lda + i]. */
+    void (*tile_t)(const at_tile *t);
+    /* The words of `rows` rows of n floats, ld apart, to rows `stride` words apart. */
+    void (*pack_rows)(float *to, int64_t stride, const float *a, int64_t ld, int64_t rows, int64_t n);
+    /* Transposes 16 rows (each of n floats, ld apart; `rows` of them real, the rest zero) into a panel [words][16]. */
     void (*pack_transposed)(float *panel, const float *rows_at, int64_t ld, int64_t rows, int64_t n);
-
-    /* Columns of a block [depth][columns] (rows ld apart) as strips [depth][width], `stride` floats apart, the last one filled
-     * up with zeros. width <= 16; of narrower strips the 16 - width floats behind each are written, too. */
+    /* Columns of a block [depth][columns] (rows ld apart) as strips [words][width], `stride` words apart, the last one filled
+     * up with zeros. width <= 16; of narrower strips the 16 - width words behind each are written, too. */
     void (*pack_strips)(float *strips, int64_t stride, int64_t width, const float *a, int64_t ld, int64_t depth,
                         int64_t columns);
+} at_product;
+
+typedef struct at_kernels {
+    const char *isa;
+    at_product float32, bf16; /* bf16 is there on every instruction set, and fast on some: at_kernels_bf16_native */
 
     /* y = act(y + bias) for each of `rows` rows; bias may be NULL; keep (may be NULL, rows of stride n) receives y + bias. */
     void (*bias_act)(float *y, int64_t ldy, const float *bias, float *keep, int64_t rows, int64_t n, at_act act);
@@ -135,11 +145,13 @@ typedef struct at_kernels {
     double (*fma_chains)(float *sink, int64_t rounds);
 } at_kernels;
 
-/* Fills the table for an instruction set by name ("portable", "avx2", "avx512"), or for the best one that this processor
+/* Fills the table for an instruction set by name ("portable", "avx2", "avx512", "avx512_bf16"), or for the best one that this processor
  * runs when name is NULL. False when the name is unknown or the processor lacks it. */
 bool at_kernels_fill(at_kernels *table, const char *name);
 /* Names of the sets this processor runs, best last; returns how many (at most max). */
 int at_kernels_names(const char **names, int max);
+/* Whether the instruction set multiplies bfloat16; others unpack it into float32 for each product. */
+bool at_kernels_bf16_native(const at_kernels *table);
 
 /* Joins a name and the instruction set that a kernel file is compiled for. */
 #define ATT_GLUE2(a, b) a##_##b
@@ -148,6 +160,7 @@ int at_kernels_names(const char **names, int max);
 /* One per kernel file and instruction set: fills the slots of that file. */
 #define ATT_KERNEL_FILLS(isa)                         \
     void at_gemm_kernels_##isa(at_kernels *table);    \
+    void at_pack_kernels_##isa(at_kernels *table);    \
     void at_row_kernels_##isa(at_kernels *table);     \
     void at_softmax_kernels_##isa(at_kernels *table); \
     void at_peak_kernels_##isa(at_kernels *table);
@@ -155,6 +168,7 @@ ATT_KERNEL_FILLS(portable)
 #if defined(__x86_64__)
 ATT_KERNEL_FILLS(avx2)
 ATT_KERNEL_FILLS(avx512)
+ATT_KERNEL_FILLS(avx512_bf16)
 #endif
 
 #endif

@@ -7,11 +7,6 @@
 /* Runs `body` for each vector of n floats; `at` is the offset, `count` 16 or what is left. */
 #define ATT_FOR_VECTORS(n) for (int64_t at = 0; at < (n); at += ATT_LANES)
 
-ATT_INLINE at_vf load(const float *p, int64_t at, int64_t n)
-{
-    return n - at >= ATT_LANES ? at_vload(p + at) : at_vload_part(p + at, n - at, 0);
-}
-
 ATT_INLINE void store(float *p, int64_t at, int64_t n, at_vf v)
 {
     if (n - at >= ATT_LANES)
@@ -361,49 +356,8 @@ static void sgd(float *w, float *m, float *v, const float *g, int64_t n, const a
     }
 }
 
-/* 16 x 16 floats transposed in registers: four rounds of interleaving row i with row i + 8. */
-ATT_INLINE void transpose(at_vf row[ATT_LANES])
-{
-    for (int round = 0; round < 4; round++) {
-        at_vf next[ATT_LANES];
-        _Pragma("GCC unroll 8") for (int i = 0; i < ATT_LANES / 2; i++)
-        {
-            const at_vf a = row[i], b = row[i + ATT_LANES / 2];
-            next[2 * i] = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-            next[2 * i + 1] =
-                __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
-        }
-        _Pragma("GCC unroll 16") for (int i = 0; i < ATT_LANES; i++) row[i] = next[i];
-    }
-}
-
-static void pack_transposed(float *panel, const float *rows_at, int64_t ld, int64_t rows, int64_t n)
-{
-    for (int64_t from = 0; from < n; from += ATT_LANES) {
-        at_vf block[ATT_LANES];
-        _Pragma("GCC unroll 16") for (int r = 0; r < ATT_LANES; r++) block[r] =
-            r < rows ? load(rows_at + r * ld, from, n) : at_vset(0.0f);
-        transpose(block);
-        const int64_t count = n - from < ATT_LANES ? n - from : ATT_LANES;
-        for (int64_t k = 0; k < count; k++) at_vstore(panel + (from + k) * ATT_PANEL, block[k]);
-    }
-}
-
-/* Row by row, because rows are what the processor fetches ahead. A whole vector is stored at a time; what it writes past its
- * strip's row is overwritten by the next row, or falls behind the strip. */
-static void pack_strips(float *strips, int64_t stride, int64_t width, const float *a, int64_t ld, int64_t depth,
-                        int64_t columns)
-{
-    for (int64_t p = 0; p < depth; p++) {
-        float *to = strips + p * width;
-        for (int64_t i = 0; i < columns; i += width, to += stride) at_vstore(to, load(a + p * ld, i, columns));
-    }
-}
-
 void ATT_GLUE(at_row_kernels, ATT_ISA)(at_kernels *table)
 {
-    table->pack_transposed = pack_transposed;
-    table->pack_strips = pack_strips;
     table->bias_act = bias_act;
     table->act_bwd = act_bwd;
     table->swiglu_fwd = swiglu_fwd;

@@ -51,6 +51,12 @@ ATT_INLINE at_vf at_vload_part(const float *p, int64_t n, float fill)
 #endif
 }
 
+/* The 16 floats at p + at of n, zeros behind the end. */
+ATT_INLINE at_vf load(const float *p, int64_t at, int64_t n)
+{
+    return n - at >= ATT_LANES ? at_vload(p + at) : at_vload_part(p + at, n - at, 0);
+}
+
 ATT_INLINE void at_vstore_part(float *p, at_vf v, int64_t n)
 {
 #if defined(__AVX512F__)

@@ -470,7 +470,7 @@ at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_err
     at_backend *be;
     run r = {.lock = -1};
     ATT_TRY(at_run_check_options(spec->options, err));
-    ATT_TRY(at_cpu_backend_new(&be, (int)spec->options->threads, NULL, err));
+    ATT_TRY(at_cpu_backend_with_precision(&be, (int)spec->options->threads, spec->options->precision, err));
     if (hooks->profile) ATT_TRY(at_profile_backend_new(&be, be, ATT_PROFILE_WEIGHTS, err));
     const at_status status = run_with(&r, spec, hooks, be, err);
     run_free(&r);

@@ -150,6 +150,10 @@ const at_option at_train_option_table[] = {
     {"show-seconds", ATT_OPT_REAL, FIELD(show_seconds), "60", 1, 1e6, NULL, "seconds between these translations", 0},
     {"log-every", ATT_OPT_INT, FIELD(log_every), "50", 1, 1e9, NULL, "updates between lines of the log", 0},
     {"threads", ATT_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "threads; 0: one a core", 0},
+    {"precision", ATT_OPT_CHOICE, FIELD(precision), "float32", 0, 0, at_precision_names,
+     "large products, in training and its validation: bf16 rounds their operands to bfloat16 and sums in float32, "
+     "faster where the processor multiplies bfloat16; bf16-emulated: on any processor, slowly, for tests",
+     0},
     {0},
 };
 

@@ -58,6 +58,7 @@ typedef struct at_train_options {
     int64_t log_every;
     /* the machine */
     int64_t threads;
+    int precision; /* at_precision */
 } at_train_options;
 
 extern const at_option at_train_option_table[];
