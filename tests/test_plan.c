@@ -167,6 +167,7 @@ static void prediction_is_what_a_run_takes(void **state)
         "width=256 recompute=yes encoder-layers=4 optimizer=sgd",
         "best-metric=chrf valid-sentences=100 batch-tokens=4096",
         "batch-tokens=16384 batch-measure=packed accumulate=2 average=2 keep=2 validate-every=1",
+        "width=512 precision=bf16-emulated batch-tokens=2048",
     };
     if (!MEASURES) skip();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

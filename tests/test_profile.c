@@ -51,7 +51,7 @@ static at_backend *null_backend(void)
 {
     at_backend *be;
     at_error err;
-    must(at_null_backend_new(&be, &err), &err);
+    must(at_null_backend_new(&be, ATT_PRECISION_FLOAT32, &err), &err);
     return be;
 }
 

@@ -187,7 +187,8 @@ typedef struct at_null_counts {
     at_scratch_sizes scratch;
     double flop; /* of products and attention, multiply and add counted as two */
 } at_null_counts;
-at_status at_null_backend_new(at_backend **be, at_error *err);
+/* The backend counts for one of this at_precision. */
+at_status at_null_backend_new(at_backend **be, int precision, at_error *err);
 at_null_counts at_null_backend_counts(const at_backend *be);
 void at_null_backend_forget_peak(at_backend *be);
 

@@ -10,6 +10,7 @@ typedef struct null_backend {
     at_backend base;
     at_null_counts counts;
     uintptr_t next; /* address that the next allocation pretends to be at */
+    int64_t per_word; /* elements along the depth of a product in a word of 32 bits */
 } null_backend;
 
 static null_backend *null_of(at_backend *be)
@@ -79,8 +80,8 @@ static int64_t round_up(int64_t n)
 
 static int64_t null_pack_size(at_backend *be, const at_weight *w, bool transposed)
 {
-    (void)be;
-    return transposed ? round_up(w->k) * w->n : round_up(w->n) * w->k;
+    const int64_t per_word = null_of(be)->per_word, depth = transposed ? w->n : w->k;
+    return round_up(transposed ? w->k : w->n) * ((depth + per_word - 1) / per_word);
 }
 
 static void null_pack(at_backend *be, float *packed, const at_weight *w, bool transposed)
@@ -226,11 +227,12 @@ static void null_top_k(at_backend *be, int32_t *ids, float *log_probs, float *lo
     }
 }
 
-at_status at_null_backend_new(at_backend **be, at_error *err)
+at_status at_null_backend_new(at_backend **be, int precision, at_error *err)
 {
     null_backend *null = calloc(1, sizeof *null);
     if (null == NULL) return at_fail_memory(err, sizeof *null);
     null->next = 4096;
+    null->per_word = precision == ATT_PRECISION_FLOAT32 ? 1 : 2;
     null->base = (at_backend){.name = "null",
                               .free = null_free,
                               .alloc = null_alloc,

@@ -70,7 +70,7 @@ at_status at_bench_products_list(at_bench_products *p, const at_bench_options *o
     at_bench_work work;
     at_backend *be;
     *p = (at_bench_products){.count = 0};
-    ATT_TRY(at_null_backend_new(&be, err));
+    ATT_TRY(at_null_backend_new(&be, o->precision, err));
     ATT_TRY(at_profile_backend_new(&be, be, ATT_PROFILE_SHAPES, err));
     at_status status = at_bench_work_open(&work, o, be, err);
     if (status == ATT_OK) status = list_from(p, &work, be, err);

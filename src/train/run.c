@@ -409,7 +409,7 @@ static at_status settle_batches(run *r, const at_run_spec *spec, at_error *err)
     if (!r->trainer.continued) p->parts = 1;
     if (!r->trainer.continued && spec->options->memory > 0) {
         at_backend *null;
-        ATT_TRY(at_null_backend_new(&null, err));
+        ATT_TRY(at_null_backend_new(&null, spec->options->precision, err));
         const at_status status = fit_stand_in(r, spec, null, &p->parts, err);
         null->free(null);
         ATT_TRY(status);
@@ -512,7 +512,7 @@ at_status at_run_plan(const at_run_spec *spec, const at_training_hooks *hooks, a
     run r = {.lock = -1, .trainer.hooks = hooks};
     *plan = (at_training_plan){0};
     ATT_TRY(at_run_check_options(spec->options, err));
-    ATT_TRY(at_null_backend_new(&be, err));
+    ATT_TRY(at_null_backend_new(&be, spec->options->precision, err));
     const at_status status = plan_with(&r, spec, be, plan, err);
     run_free(&r);
     be->free(be);
