@@ -54,7 +54,7 @@ char *__wrap_strdup(const char *text)
 }
 
 typedef struct paths {
-    char a[40], b[40];
+    char a[40], b[40], language_model[40];
 } paths;
 
 static const at_line lines[] = {{"haus baum katze", 15}, {"", 0}, {"hund \xFF rot", 10}, {"blau. gross, rot.", 17}};
@@ -126,6 +126,31 @@ static at_status try_score(at_translator *t, const paths *p, at_error *err)
     return at_score(t, lines, lines, 4, NULL, scored, &sum, err);
 }
 
+static at_status heard(void *arg, const char *text, size_t len, at_error *err)
+{
+    (void)err;
+    (void)text;
+    *(size_t *)arg += len;
+    return ATT_OK;
+}
+
+/* More tokens than the context has, so that it is moved. */
+static at_status try_generate(at_translator *unused, const paths *p, at_error *err)
+{
+    at_generator *g = NULL;
+    at_generation out;
+    size_t sum = 0;
+    (void)unused;
+    at_generate_args args = at_generate_defaults();
+    args.max_tokens = 20;
+    args.top_p = 0.9;
+    ATT_TRY(at_generator_open(&g, p->language_model, 1, err));
+    const at_status status = at_generate(g, (at_line){"haus baum \xFF", 11}, &args, heard, &sum, &out, err);
+    at_generation_free(&out);
+    at_generator_free(g);
+    return status;
+}
+
 typedef at_status try_fn(at_translator *t, const paths *p, at_error *err);
 
 /* With `fresh` a new translator for each n, so that what it keeps (packed weights, scratch) is allocated within. */
@@ -183,6 +208,11 @@ static void scoring(void **state)
     fail_each(try_score, *state, true);
 }
 
+static void generating(void **state)
+{
+    fail_each(try_generate, *state, false);
+}
+
 static int make_files(void **state)
 {
     paths *p = calloc(1, sizeof *p);
@@ -190,6 +220,8 @@ static int make_files(void **state)
     strcpy(p->b, "/tmp/attend-memory-XXXXXX");
     tiny_file(p->a, 1, 5);
     tiny_file(p->b, 1, 6);
+    strcpy(p->language_model, "/tmp/attend-memory-XXXXXX");
+    tiny_language_model_file(p->language_model);
     *state = p;
     return 0;
 }
@@ -199,6 +231,7 @@ static int drop_files(void **state)
     paths *p = *state;
     unlink(p->a);
     unlink(p->b);
+    unlink(p->language_model);
     free(p);
     return 0;
 }
@@ -207,7 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opening),  cmocka_unit_test(sharing), cmocka_unit_test(translating),
-        cmocka_unit_test(sampling), cmocka_unit_test(scoring),
+        cmocka_unit_test(sampling), cmocka_unit_test(scoring), cmocka_unit_test(generating),
     };
     return cmocka_run_group_tests(tests, make_files, drop_files);
 }

@@ -1,4 +1,4 @@
-/* A random translator of a few words, as a bundle or as a file, for tests of what stands on one. */
+/* A random translator or language model of a few words, as a bundle or as a file, for tests of what stands on one. */
 #ifndef ATT_TESTS_TINY_TRANSLATOR_H
 #define ATT_TESTS_TINY_TRANSLATOR_H
 
@@ -15,6 +15,7 @@
 
 #include "base/rng.h"
 #include "infer/bundle.h"
+#include "model/gpt.h"
 #include "model/transformer.h"
 #include "nn/positions.h"
 
@@ -82,20 +83,59 @@ static inline void tiny_bundle(at_bundle *bundle, at_backend *be, uint64_t vocab
     tiny_model(bundle, be, weights, max_positions);
 }
 
-/* Writes one to a new file, whose name replaces the X of path. */
-static inline void tiny_file(char *path, uint64_t vocabulary, uint64_t weights)
+/* The same words for a decoder alone. */
+static inline void tiny_language_model(at_bundle *bundle, at_backend *be)
 {
     at_error err;
-    at_backend *be;
-    at_bundle bundle;
+    *bundle = (at_bundle){0};
+    bundle->source = bundle->target = tiny_tokenizer(1);
+    must(at_model_new(&bundle->model, &at_arch_gpt, be, &err), &err);
+    at_gpt_config *c = bundle->model->config;
+    c->vocab = at_tokenizer_size(bundle->target);
+    c->layers = 1;
+    c->width = 16;
+    c->heads = 2;
+    c->ffn = 24;
+    c->context = 8;
+    must(at_model_build(bundle->model, false, &err), &err);
+    must(at_params_draw(&bundle->model->params, 1, &err), &err);
+    bundle->tokens.target_start = bundle->tokens.eos = at_tokenizer_eos(bundle->target);
+}
+
+/* Writes the bundle to a new file, whose name replaces the X of path, and frees both. */
+static inline void tiny_save(char *path, at_bundle *bundle, at_backend *be)
+{
+    at_error err;
     const int fd = mkstemp(path);
     assert_true(fd >= 0);
     close(fd);
-    must(at_cpu_backend_new(&be, 1, NULL, &err), &err);
-    tiny_bundle(&bundle, be, vocabulary, weights, 0);
-    must(at_bundle_save(&bundle, path, NULL, NULL, 0, NULL, 0, &err), &err);
-    at_bundle_free(&bundle);
+    must(at_bundle_save(bundle, path, NULL, NULL, 0, NULL, 0, &err), &err);
+    at_bundle_free(bundle);
     be->free(be);
+}
+
+static inline at_backend *tiny_backend(void)
+{
+    at_error err;
+    at_backend *be;
+    must(at_cpu_backend_new(&be, 1, NULL, &err), &err);
+    return be;
+}
+
+static inline void tiny_file(char *path, uint64_t vocabulary, uint64_t weights)
+{
+    at_backend *be = tiny_backend();
+    at_bundle bundle;
+    tiny_bundle(&bundle, be, vocabulary, weights, 0);
+    tiny_save(path, &bundle, be);
+}
+
+static inline void tiny_language_model_file(char *path)
+{
+    at_backend *be = tiny_backend();
+    at_bundle bundle;
+    tiny_language_model(&bundle, be);
+    tiny_save(path, &bundle, be);
 }
 
 #endif

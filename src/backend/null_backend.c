@@ -9,7 +9,7 @@
 typedef struct null_backend {
     at_backend base;
     at_null_counts counts;
-    uintptr_t next; /* address that the next allocation pretends to be at */
+    uintptr_t next;   /* address that the next allocation pretends to be at */
     int64_t per_word; /* elements along the depth of a product in a word of 32 bits */
 } null_backend;
 
