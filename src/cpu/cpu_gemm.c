@@ -2,7 +2,7 @@
  *
  *        N                    A is read where it lies, 14 rows of 256 floats at a time, which stay in L1; rows whose
  *   +----------+              stride would make them collide there, and all rows that are multiplied in bfloat16, are packed
- *   | B panels | K            into a tile of odd stride first. B streams from panels packed once a step; C tiles are read and
+ *   | B panels | K            into a tile of odd stride first. B streams from panels (tape/weight.h); C tiles are read and
  * +-+----------+              written once per 256 words of K (at_product: a word is one float32 or two bfloat16).
  * |A|   C      | M            Own kernels instead of a library's because an output element is then the same sum over K: equal bits
  * +-+----------+              for any thread count, batch and number of rows, training and inference alike. They reach 92-100 %

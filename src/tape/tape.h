@@ -135,8 +135,8 @@ void at_ctx_trim(at_ctx *ctx);
 /* Host memory of this step. */
 void *at_ctx_host(at_ctx *ctx, size_t bytes);
 
-/* An activation (rows, width); needs_grad is set by at_push. Never NULL: without memory the context's failed flag is raised and
- * data is NULL. */
+/* An activation (rows, width); at_apply sets needs_grad. Never NULL: without memory the context's failed flag is raised and data
+ * is NULL. */
 at_tensor *at_tensor_new(at_ctx *ctx, int64_t rows, int64_t width);
 /* A tensor over memory that lives elsewhere (caches, constant tables), without gradient. */
 at_tensor *at_tensor_wrap(at_ctx *ctx, float *data, int64_t rows, int64_t width);
