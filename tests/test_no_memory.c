@@ -5,6 +5,8 @@
 
 #include <attend/attend.h>
 
+#include "bench/op_run.h"
+
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t bytes);
@@ -151,6 +153,32 @@ static at_status try_generate(at_translator *unused, const paths *p, at_error *e
     return status;
 }
 
+/* A case of attend bench op, as far as it is made ready. */
+static at_status make_case(const op_case *c, at_backend *be, at_error *err)
+{
+    op_problem *problem;
+    op_session session;
+    ATT_TRY(op_problem_new(&problem, c, 1, err));
+    const at_status status = op_session_init(&session, be, problem, err);
+    op_session_free(&session);
+    op_problem_free(problem);
+    return status;
+}
+
+static at_status try_cases(at_translator *unused, const paths *p, at_error *err)
+{
+    static const op_case attention = {.op = OP_attention, .heads = 2, .head_width = 8, .queries = "5 1", .keys = "3 2"},
+                         embed = {.op = OP_embed, .n = 3, .d = 8, .f = 5, .positions = true};
+    at_backend *be;
+    (void)unused;
+    (void)p;
+    ATT_TRY(at_cpu_backend_new(&be, 1, NULL, err));
+    at_status status = make_case(&attention, be, err);
+    if (status == ATT_OK) status = make_case(&embed, be, err);
+    be->free(be);
+    return status;
+}
+
 typedef at_status try_fn(at_translator *t, const paths *p, at_error *err);
 
 /* With `fresh` a new translator for each n, so that what it keeps (packed weights, scratch) is allocated within. */
@@ -213,6 +241,11 @@ static void generating(void **state)
     fail_each(try_generate, *state, false);
 }
 
+static void filling_cases(void **state)
+{
+    fail_each(try_cases, *state, false);
+}
+
 static int make_files(void **state)
 {
     paths *p = calloc(1, sizeof *p);
@@ -239,8 +272,9 @@ static int drop_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opening),  cmocka_unit_test(sharing), cmocka_unit_test(translating),
-        cmocka_unit_test(sampling), cmocka_unit_test(scoring), cmocka_unit_test(generating),
+        cmocka_unit_test(opening),       cmocka_unit_test(sharing), cmocka_unit_test(translating),
+        cmocka_unit_test(sampling),      cmocka_unit_test(scoring), cmocka_unit_test(generating),
+        cmocka_unit_test(filling_cases),
     };
     return cmocka_run_group_tests(tests, make_files, drop_files);
 }

@@ -383,9 +383,16 @@ static bool has_product(op_kind op)
     return op == OP_linear || op == OP_attention || op == OP_linear_cross_entropy;
 }
 
+static op_problem *problem_of(const op_case *c, uint64_t seed)
+{
+    op_problem *p = NULL;
+    assert_int_equal(op_problem_new(&p, c, seed, NULL), ATT_OK);
+    return p;
+}
+
 static void check_case(const op_case *c)
 {
-    op_problem *p = op_problem_new(c, at_rng_key(SEED, (uint64_t)(c - op_cases)));
+    op_problem *p = problem_of(c, at_rng_key(SEED, (uint64_t)(c - op_cases)));
     expected e = expect(p);
     result first = {0};
     for (int isa = 0; isa < isa_count; isa++) {
@@ -433,7 +440,7 @@ static void attention_gives_its_weights(void **state)
     (void)state;
     for (int i = 0; i < OP_CASES; i++) {
         if (op_cases[i].op != OP_attention) continue;
-        op_problem *p = op_problem_new(&op_cases[i], SEED);
+        op_problem *p = problem_of(&op_cases[i], SEED);
         int64_t *offset = array(p->count + 1, sizeof *offset);
         for (int64_t b = 0; b < p->count; b++)
             offset[b + 1] = offset[b] + p->c->heads * (p->query[b + 1] - p->query[b]) * (p->key[b + 1] - p->key[b]);
@@ -470,7 +477,7 @@ static void attention_rows_stand_alone(void **state)
     (void)state;
     enum { N = 300, H = 2, K = 24, INNER = H * K };
     const op_case c = {.op = OP_attention, .heads = H, .head_width = K, .queries = "300", .causal = true};
-    op_problem *p = op_problem_new(&c, SEED);
+    op_problem *p = problem_of(&c, SEED);
     for (int isa = 0; isa < isa_count; isa++) {
         at_backend *be = backends[isa][0];
         static float all[N * INNER], some[N * INNER];
@@ -499,7 +506,7 @@ static void linear_rows_stand_alone(void **state)
     (void)state;
     enum { M = 100, K = 300, N = 75 };
     const op_case c = {.op = OP_linear, .n = M, .d = K, .f = N, .bias = true};
-    op_problem *p = op_problem_new(&c, SEED);
+    op_problem *p = problem_of(&c, SEED);
     static float all[M * N], some[M * N];
     for (int isa = 0; isa < isa_count; isa++) {
         at_backend *be = backends[isa][0];

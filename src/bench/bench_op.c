@@ -76,21 +76,28 @@ static void keep_rows(at_bench_ops *ops, const op_case *c, at_backend *be)
                 keep_row(ops, c, &profile.rows[i]);
 }
 
-static at_status run_case(at_bench_ops *ops, const op_case *c, double seconds, at_backend *be, at_error *err)
+static at_status run_problem(const op_problem *problem, double seconds, at_backend *be, at_error *err)
 {
-    op_case large;
     op_session session;
-    char *lengths;
-    ATT_TRY(enlarge(c, &large, &lengths, err));
-    op_problem *problem = op_problem_new(&large, 1);
     at_status status = op_session_init(&session, be, problem, err);
     if (status == ATT_OK) {
         time_session(&session, be, seconds);
         status = at_ctx_check(&session.ctx, err);
     }
-    if (status == ATT_OK) keep_rows(ops, c, be);
     op_session_free(&session);
-    op_problem_free(problem);
+    return status;
+}
+
+static at_status run_case(at_bench_ops *ops, const op_case *c, double seconds, at_backend *be, at_error *err)
+{
+    op_case large;
+    op_problem *problem = NULL;
+    char *lengths;
+    ATT_TRY(enlarge(c, &large, &lengths, err));
+    at_status status = op_problem_new(&problem, &large, 1, err);
+    if (status == ATT_OK) status = run_problem(problem, seconds, be, err);
+    if (status == ATT_OK) keep_rows(ops, c, be);
+    if (problem) op_problem_free(problem);
     free(lengths);
     return status;
 }

@@ -56,6 +56,7 @@ static at_status list_from(at_bench_products *p, at_bench_work *w, at_backend *b
     at_ctx ctx;
     at_loss loss;
     at_ctx_init(&ctx, be);
+    ctx.recompute = w->options->recompute;
     at_profile_backend_restart(be);
     at_status status = at_bench_work_step(w, &ctx, middle_batch(w), &loss, err);
     const at_profile profile = at_profile_backend_read(be);

@@ -1,3 +1,4 @@
+/* See op_run.h. */
 #include "bench/op_run.h"
 
 #include <math.h>
@@ -34,37 +35,44 @@ void op_case_print(const op_case *c, char *text, int size)
     if (c->spread > 0) snprintf(text + at, (size_t)(size - at), " spread %g", (double)c->spread);
 }
 
-static void fill_normal(op_matrix *m, uint64_t key, float mean, float deviation)
+static at_status fill_normal(op_matrix *m, uint64_t key, float mean, float deviation, at_error *err)
 {
     const int64_t n = op_matrix_floats(m);
-    m->data = malloc((size_t)(n + 1) * sizeof *m->data);
+    const size_t bytes = (size_t)(n + 1) * sizeof *m->data;
+    m->data = malloc(bytes);
+    if (m->data == NULL) return at_fail_memory(err, bytes);
     for (int64_t i = 0; i < n; i++) m->data[i] = mean + deviation * (float)at_rng_normal(key, (uint64_t)i);
+    return ATT_OK;
 }
 
-static int32_t *random_below(uint64_t key, int64_t n, int64_t below)
+static at_status random_below(int32_t **ids, uint64_t key, int64_t n, int64_t below, at_error *err)
 {
-    int32_t *ids = malloc((size_t)(n + 1) * sizeof *ids);
-    for (int64_t i = 0; i < n; i++) ids[i] = (int32_t)at_rng_below(key, (uint64_t)i, (uint32_t)below);
-    return ids;
+    const size_t bytes = (size_t)(n + 1) * sizeof **ids;
+    *ids = malloc(bytes);
+    if (*ids == NULL) return at_fail_memory(err, bytes);
+    for (int64_t i = 0; i < n; i++) (*ids)[i] = (int32_t)at_rng_below(key, (uint64_t)i, (uint32_t)below);
+    return ATT_OK;
 }
 
-/* Offsets from "5 1 17"; returns the number of sequences. */
-static int64_t read_lengths(const char *text, int64_t **offset)
+/* Offsets from "5 1 17", and the number of sequences. */
+static at_status read_lengths(const char *text, int64_t **offset, int64_t *count, at_error *err)
 {
-    int64_t count = 0;
-    *offset = calloc(strlen(text) + 2, sizeof **offset);
+    const size_t most = strlen(text) + 2;
+    *count = 0;
+    *offset = calloc(most, sizeof **offset);
+    if (*offset == NULL) return at_fail_memory(err, most * sizeof **offset);
     for (char *end; *text; text = end) {
-        (*offset)[count + 1] = (*offset)[count] + strtol(text, &end, 10);
-        count++;
+        (*offset)[*count + 1] = (*offset)[*count] + strtol(text, &end, 10);
+        ++*count;
     }
-    return count;
+    return ATT_OK;
 }
 
-static void shape_attention(op_problem *p)
+static at_status shape_attention(op_problem *p, at_error *err)
 {
     const int64_t inner = p->c->heads * p->c->head_width;
-    p->count = read_lengths(p->c->queries, &p->query);
-    read_lengths(p->c->keys ? p->c->keys : p->c->queries, &p->key);
+    ATT_TRY(read_lengths(p->c->keys ? p->c->keys : p->c->queries, &p->key, &p->count, err));
+    ATT_TRY(read_lengths(p->c->queries, &p->query, &p->count, err));
     const int64_t n = p->query[p->count];
     if (p->c->keys) {
         p->in[0] = (op_matrix){"q", n, inner, false, NULL};
@@ -73,9 +81,10 @@ static void shape_attention(op_problem *p)
         p->in[0] = (op_matrix){"qkv", n, 3 * inner, false, NULL};
     }
     p->out = (op_matrix){"o", n, inner, false, NULL};
+    return ATT_OK;
 }
 
-static void shape(op_problem *p)
+static at_status shape(op_problem *p, at_error *err)
 {
     const op_case *c = p->c;
     const op_matrix none = {0};
@@ -88,8 +97,7 @@ static void shape(op_problem *p)
         p->out = c->op == OP_linear ? (op_matrix){"y", c->n, c->f, false, NULL} : none;
         break;
     case OP_attention:
-        shape_attention(p);
-        break;
+        return shape_attention(p, err);
     case OP_layer_norm:
         p->in[0] = (op_matrix){"x", c->n, c->d, false, NULL};
         p->in[1] = (op_matrix){"gamma", 1, c->d, true, NULL};
@@ -113,10 +121,11 @@ static void shape(op_problem *p)
     case OP_KINDS:
         break;
     }
+    return ATT_OK;
 }
 
 /* Inputs have the case's spread, weights that over the square root of their depth. */
-static void fill(op_problem *p, uint64_t seed)
+static at_status fill(op_problem *p, uint64_t seed, at_error *err)
 {
     const op_case *c = p->c;
     const float spread = c->spread > 0 ? c->spread : 1;
@@ -124,23 +133,30 @@ static void fill(op_problem *p, uint64_t seed)
     for (int i = 0; i < OP_INPUTS; i++) {
         const bool is_x = i == 0 || c->op == OP_dropout || c->op == OP_attention;
         const float deviation = product && i == 1 ? 1 / sqrtf((float)c->d) : is_x ? spread : 1;
-        fill_normal(&p->in[i], at_rng_key(seed, (uint64_t)i), is_x ? c->offset : 0, deviation);
+        ATT_TRY(fill_normal(&p->in[i], at_rng_key(seed, (uint64_t)i), is_x ? c->offset : 0, deviation, err));
     }
-    fill_normal(&p->out, at_rng_key(seed, 10), 0, 1);
-    if (c->op == OP_embed || c->op == OP_linear_cross_entropy) p->ids = random_below(at_rng_key(seed, 11), c->n, c->f);
-    if (c->positions) p->positions = random_below(at_rng_key(seed, 12), c->n, c->n + 3);
+    ATT_TRY(fill_normal(&p->out, at_rng_key(seed, 10), 0, 1, err));
+    if (c->op == OP_embed || c->op == OP_linear_cross_entropy)
+        ATT_TRY(random_below(&p->ids, at_rng_key(seed, 11), c->n, c->f, err));
+    if (c->positions) ATT_TRY(random_below(&p->positions, at_rng_key(seed, 12), c->n, c->n + 3, err));
     p->scale = c->op == OP_embed ? 1.7f : 0.3f;
     p->rng = at_rng_key(seed, 13);
     p->draw = at_rng_key(p->rng, 0);
+    return ATT_OK;
 }
 
-op_problem *op_problem_new(const op_case *c, uint64_t seed)
+at_status op_problem_new(op_problem **problem, const op_case *c, uint64_t seed, at_error *err)
 {
     op_problem *p = calloc(1, sizeof *p);
+    if (p == NULL) return at_fail_memory(err, sizeof *p);
     p->c = c;
-    shape(p);
-    fill(p, seed);
-    return p;
+    at_status status = shape(p, err);
+    if (status == ATT_OK) status = fill(p, seed, err);
+    if (status == ATT_OK)
+        *problem = p;
+    else
+        op_problem_free(p);
+    return status;
 }
 
 void op_problem_free(op_problem *p)

@@ -27,7 +27,7 @@ typedef struct op_problem {
     float scale;                 /* of embed, and the gradient's scale of the loss */
 } op_problem;
 
-op_problem *op_problem_new(const op_case *c, uint64_t seed);
+at_status op_problem_new(op_problem **problem, const op_case *c, uint64_t seed, at_error *err);
 void op_problem_free(op_problem *p);
 /* "layer_norm" */
 const char *op_name(op_kind op);
@@ -51,6 +51,7 @@ typedef struct op_session {
     int64_t *weight_offset;
 } op_session;
 
+/* op_session_free also after a failure. */
 at_status op_session_init(op_session *s, at_backend *be, const op_problem *p, at_error *err);
 void op_session_free(op_session *s);
 /* Begins a step and records the op. */
