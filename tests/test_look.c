@@ -526,7 +526,7 @@ static void assert_like_search(const at_bundle *bundle, const char *text, bool t
     at_look_result r;
     at_hypothesis best;
     at_ids ids = {0};
-    must(at_look_run(&r, bundle, text, NULL, &err), &err);
+    must(at_look_run(&r, bundle, text, NULL, ATT_LOOK_TOKENS, &err), &err);
     assert_distributions(&r);
     assert_true(fabs(r.log_prob - r.search_log_prob) < 1e-4 * (1 + fabs(r.search_log_prob)));
     must(at_tokenizer_encode(bundle->source, text, strlen(text), &ids, &err), &err);
@@ -580,7 +580,7 @@ static void a_copy_is_seen(void **state)
     static const char text[] = "two blue tree one house three";
     at_error err;
     at_look_result r;
-    must(at_look_run(&r, &f->translator.bundle, text, NULL, &err), &err);
+    must(at_look_run(&r, &f->translator.bundle, text, NULL, ATT_LOOK_TOKENS, &err), &err);
     assert_string_equal(r.target, text);
     assert_int_equal(r.likeliest, r.target_count);
     assert_int_equal(r.target_count, r.source_count);
@@ -616,10 +616,10 @@ static void given_target_is_taken(void **state)
     const fixture *f = *state;
     at_error err;
     at_look_result own, same, other, none;
-    must(at_look_run(&own, &f->translator.bundle, "red tree four", NULL, &err), &err);
-    must(at_look_run(&same, &f->translator.bundle, "red tree four", own.target, &err), &err);
-    must(at_look_run(&other, &f->translator.bundle, "red tree four", "blue house", &err), &err);
-    must(at_look_run(&none, &f->translator.bundle, "red tree four", "", &err), &err);
+    must(at_look_run(&own, &f->translator.bundle, "red tree four", NULL, ATT_LOOK_TOKENS, &err), &err);
+    must(at_look_run(&same, &f->translator.bundle, "red tree four", own.target, ATT_LOOK_TOKENS, &err), &err);
+    must(at_look_run(&other, &f->translator.bundle, "red tree four", "blue house", ATT_LOOK_TOKENS, &err), &err);
+    must(at_look_run(&none, &f->translator.bundle, "red tree four", "", ATT_LOOK_TOKENS, &err), &err);
     for (int kind = 0; kind < ATT_LOOK_KINDS; kind++) assert_same_layers(&own, &same, (at_look_kind)kind);
     assert_true(same.log_prob == own.log_prob && same.search_log_prob == 0);
     assert_same_layers(&own, &other, ATT_LOOK_ENCODER);
@@ -643,7 +643,7 @@ static void page_shows_what_was_computed(void **state)
     at_look_result r;
     char *html;
     must(at_look(&f->translator, text, NULL, &html, &err), &err);
-    must(at_look_run(&r, &f->translator.bundle, text, NULL, &err), &err);
+    must(at_look_run(&r, &f->translator.bundle, text, NULL, ATT_LOOK_TOKENS, &err), &err);
     json_t *island = island_of(html);
     for (int kind = 0; kind < ATT_LOOK_KINDS; kind++) {
         const at_look_weights *w = &r.weights[kind];

@@ -202,10 +202,10 @@ typedef struct at_nearness {
     int64_t layers, tokens;
 } at_nearness;
 
-/* Over `count` sentences, at least one, UTF-8. On failure nothing is left to free. ATT_INPUT: a sentence without tokens, or with more than
- * 256. ATT_UNSUPPORTED: an architecture without encoder and decoder. */
-at_status at_look_nearness(at_translator *translator, const char *const *sentences, int64_t count, at_nearness *nearness,
-                           at_error *err);
+/* Over `count` sentences, UTF-8; blank ones are left out. On failure nothing is left to free, and the message names the sentence as a
+ * line, from 1. ATT_INPUT: a sentence has more than 1024 tokens, or all are blank. ATT_UNSUPPORTED: an architecture without encoder and decoder. */
+at_status at_look_nearness(at_translator *translator, const char *const *sentences, int64_t count,
+                           at_nearness *nearness, at_error *err);
 
 /* ---- models of other programs ---- */
 

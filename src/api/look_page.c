@@ -153,7 +153,7 @@ at_status at_look(at_translator *translator, const char *text, const char *targe
     texts t = {0};
     at_buf page = {0};
     *html = NULL;
-    ATT_TRY(at_look_run(&result, bundle, text, target, err));
+    ATT_TRY(at_look_run(&result, bundle, text, target, ATT_LOOK_TOKENS, err));
     at_status status = describe(&t, &result, bundle->model, target != NULL, err);
     if (status == ATT_OK) status = write_page(&page, &result, &t, err);
     at_look_free(&result);
@@ -162,14 +162,24 @@ at_status at_look(at_translator *translator, const char *text, const char *targe
     return status;
 }
 
-at_status at_look_nearness(at_translator *translator, const char *const *sentences, int64_t count, at_nearness *nearness,
-                           at_error *err)
+static at_status add_all(at_nearness_sum *sum, const at_bundle *bundle, const char *const *sentences, int64_t count,
+                         at_error *err)
+{
+    for (int64_t i = 0; i < count; i++) {
+        at_error why;
+        const at_status status = at_nearness_add(sum, bundle, sentences[i], &why);
+        if (status != ATT_OK) return at_fail(err, status, "line %" PRId64 ": %s", i + 1, why.text);
+    }
+    return sum->tokens > 0 ? ATT_OK : at_fail(err, ATT_INPUT, "all lines are blank; give sentences");
+}
+
+at_status at_look_nearness(at_translator *translator, const char *const *sentences, int64_t count,
+                           at_nearness *nearness, at_error *err)
 {
     const at_bundle *bundle = &translator->bundle;
     at_nearness_sum sum;
     ATT_TRY(at_nearness_new(&sum, bundle, err));
-    at_status status = ATT_OK;
-    for (int64_t i = 0; i < count && status == ATT_OK; i++) status = at_nearness_add(&sum, bundle, sentences[i], err);
+    const at_status status = add_all(&sum, bundle, sentences, count, err);
     if (status != ATT_OK) {
         at_nearness_free(&sum);
         return status;

@@ -30,7 +30,7 @@ static const at_option options[] = {
      .offset = FIELD(near),
      .help =
          "no page: print how much weight the encoder gives to a token and its two neighbours, layer by layer, in the "
-         "mean of this file's sentences"},
+         "mean of this file's sentences (blank lines are left out)"},
     {.name = "json", .type = ATT_OPT_BOOL, .offset = FIELD(json), .def = "false", .help = "print --near as JSON"},
     {.name = "threads",
      .type = ATT_OPT_INT,
@@ -113,12 +113,20 @@ static at_status print_nearness_json(at_output *output, const at_nearness *n, at
         err);
 }
 
+static at_status measure(at_nearness *n, const texts *t, const char *path, at_translator *translator, at_error *err)
+{
+    at_error why;
+    const at_status status = at_look_nearness(translator, (const char *const *)t->text, (int64_t)t->count, n, &why);
+    if (status == ATT_OK) return ATT_OK;
+    return status == ATT_INPUT ? at_fail(err, status, "%s: %s", path, why.text) : at_fail(err, status, "%s", why.text);
+}
+
 static at_status print_nearness(at_cli *cli, const look_state *asked, at_translator *translator, at_error *err)
 {
     texts t = {0};
     at_nearness n;
     at_status status = texts_read(&t, asked->near, err);
-    if (status == ATT_OK) status = at_look_nearness(translator, (const char *const *)t.text, (int64_t)t.count, &n, err);
+    if (status == ATT_OK) status = measure(&n, &t, asked->near, translator, err);
     texts_free(&t);
     ATT_TRY(status);
     for (int64_t i = 0; i < n.layers && !asked->json; i++)

@@ -16,6 +16,7 @@ static const int64_t start_of_first = 0; /* of the one sentence in every map */
 typedef struct look {
     const at_bundle *bundle;
     at_look_result *result;
+    int64_t most;           /* tokens a side */
     at_ids source, in, out; /* source with its end token; what the decoder reads and writes */
 } look;
 
@@ -55,10 +56,11 @@ static at_status check_length(const look *l, const at_ids *ids, const char *side
 {
     const at_model *model = l->bundle->model;
     const int64_t longest = model->arch->max_tokens ? model->arch->max_tokens(model) : 0;
-    const int64_t most = longest > 0 && longest < ATT_LOOK_TOKENS ? longest : ATT_LOOK_TOKENS;
+    const int64_t most = longest > 0 && longest < l->most ? longest : l->most;
     if ((int64_t)ids->len <= most) return ATT_OK;
-    return at_fail(err, ATT_INPUT, "the %s has %zu tokens, but a picture shows at most %" PRId64 "; take a shorter one",
-                   side, ids->len, most);
+    return at_fail(err, ATT_INPUT,
+                   "the %s has %zu tokens, but at most %" PRId64 " can be looked at; take a shorter one", side,
+                   ids->len, most);
 }
 
 static at_status tokenise_source(look *l, const char *text, at_error *err)
@@ -273,9 +275,9 @@ static at_status run(look *l, const char *text, const char *target, at_error *er
 }
 
 at_status at_look_run(at_look_result *result, const at_bundle *bundle, const char *text, const char *target,
-                      at_error *err)
+                      int64_t most, at_error *err)
 {
-    look l = {.bundle = bundle, .result = result};
+    look l = {.bundle = bundle, .result = result, .most = most};
     *result = (at_look_result){0};
     at_arena_init(&result->arena, 0);
     const at_status status = run(&l, text, target, err);

@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "infer/bundle.h"
 
-enum { ATT_LOOK_TOKENS = 256 }; /* most tokens a side: no one reads a larger map */
+enum { ATT_LOOK_TOKENS = 256 }; /* most tokens a side of a picture: no one reads a larger map */
 
 typedef enum at_look_kind { ATT_LOOK_CROSS, ATT_LOOK_ENCODER, ATT_LOOK_DECODER, ATT_LOOK_KINDS } at_look_kind;
 
@@ -39,10 +39,10 @@ typedef struct at_look_result {
 
 /* Looks at `text` while it becomes `target`, or with target NULL its translation (beam 4, length penalty 0.6, at most
  * twice the source's tokens and 20). Bytes that are no UTF-8 become U+FFFD. On failure nothing is left to free.
- * ATT_INPUT: a text without tokens or with too many, or a model that computes NaN. ATT_OPTION: a model without
+ * most: tokens a side at most. ATT_INPUT: a text without tokens or with too many, or a model that computes NaN. ATT_OPTION: a model without
  * tokenizer. ATT_UNSUPPORTED: an architecture without encoder and decoder. ATT_MEMORY. */
 at_status at_look_run(at_look_result *result, const at_bundle *bundle, const char *text, const char *target,
-                      at_error *err);
+                      int64_t most, at_error *err);
 void at_look_free(at_look_result *result);
 
 #endif

@@ -2,6 +2,7 @@
 #include "infer/nearness.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "infer/look.h"
 
@@ -49,7 +50,8 @@ static double near_of(const float *weights, int64_t heads, int64_t n)
 at_status at_nearness_add(at_nearness_sum *sum, const at_bundle *bundle, const char *text, at_error *err)
 {
     at_look_result look;
-    ATT_TRY(at_look_run(&look, bundle, text, "", err));
+    if (text[strspn(text, " \t\r")] == '\0') return ATT_OK;
+    ATT_TRY(at_look_run(&look, bundle, text, "", ATT_NEAR_TOKENS, err));
     const at_look_weights *w = &look.weights[ATT_LOOK_ENCODER];
     const int64_t n = w->queries;
     for (int64_t layer = 0; layer < sum->layers; layer++) sum->near[layer] += near_of(w->layer[layer], w->heads, n);
