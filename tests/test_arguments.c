@@ -391,6 +391,19 @@ static void help_lists_rows(void **state)
     page_close(&p);
 }
 
+static void json_keeps_bytes(void **state)
+{
+    (void)state;
+    page p;
+    page_open(&p);
+    at_error err;
+    json_t *object =
+        json_pack("[o, o, o]", at_json_bytes("a\0\xC3\xA9", 4), at_json_bytes("a\0\xFF", 3), at_json_text("\xC3"));
+    assert_int_equal(at_print_json(&p.output, object, &err), ATT_OK);
+    assert_string_equal(p.text, "[\"a\\u0000\xC3\xA9\",\"a\\u0000?\",\"?\"]\n");
+    page_close(&p);
+}
+
 static void failed_writes_are_told(void **state)
 {
     (void)state;
@@ -512,6 +525,7 @@ int main(void)
         cmocka_unit_test(live_lines_are_plain_elsewhere),
         cmocka_unit_test(durations_and_columns),
         cmocka_unit_test(json_is_one_line),
+        cmocka_unit_test(json_keeps_bytes),
         cmocka_unit_test(statuses_become_exit_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

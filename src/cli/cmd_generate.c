@@ -97,7 +97,7 @@ static json_t *json_flags(const at_generation *g)
 static at_status print_record(at_output *output, const generate_state *s, const at_generation *g, at_error *err)
 {
     json_t *object = json_pack("{s:I, s:o, s:f, s:I, s:I, s:I, s:o}", "line", (json_int_t)s->args.line, "text",
-                               at_json_text(g->text), "log_prob", g->log_prob, "tokens", (json_int_t)g->tokens,
+                               at_json_bytes(g->text, g->len), "log_prob", g->log_prob, "tokens", (json_int_t)g->tokens,
                                "prompt_tokens", (json_int_t)g->prompt_tokens, "unknown_tokens",
                                (json_int_t)g->unknown_tokens, "flags", json_flags(g));
     if (object && !s->args.greedy) json_object_set_new(object, "seed", json_integer((json_int_t)s->args.seed));

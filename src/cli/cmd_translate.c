@@ -193,7 +193,7 @@ static json_t *json_candidate(const at_candidate *c)
     json_t *flags = json_array();
     add_flag(flags, c->truncated, "truncated");
     add_flag(flags, c->looped, "looped");
-    json_t *object = json_pack("{s:o, s:f, s:f, s:I, s:o}", "text", at_json_text(c->text), "score", c->score,
+    json_t *object = json_pack("{s:o, s:f, s:f, s:I, s:o}", "text", at_json_bytes(c->text, c->len), "score", c->score,
                                "log_prob", c->log_prob, "tokens", (json_int_t)c->tokens, "flags", flags);
     if (c->pieces) json_object_set_new(object, "token_scores", json_pieces(c->pieces, c->piece_count));
     return object;
@@ -228,7 +228,7 @@ static void add_extras(json_t *object, const translate_state *s, const at_transl
 static at_status print_record(const printer *p, int64_t line, const at_translation *t, at_error *err)
 {
     json_t *object = json_pack("{s:I, s:o, s:f, s:f, s:I, s:I, s:I, s:o}", "line", (json_int_t)line + 1, "text",
-                               at_json_text(t->text), "score", t->score, "log_prob", t->log_prob, "tokens",
+                               at_json_bytes(t->text, t->len), "score", t->score, "log_prob", t->log_prob, "tokens",
                                (json_int_t)t->tokens, "source_tokens", (json_int_t)t->source_tokens, "unknown_tokens",
                                (json_int_t)t->unknown_tokens, "flags", json_flags(t));
     if (object) add_extras(object, p->state, t);

@@ -98,17 +98,20 @@ at_status at_print_json(at_output *output, json_t *object, at_error *err)
     return ATT_OK;
 }
 
-json_t *at_json_text(const char *text)
+json_t *at_json_bytes(const char *text, size_t len)
 {
-    json_t *string = json_string(text);
-    char *ascii = string == NULL ? strdup(text) : NULL;
+    json_t *string = json_stringn(text, len);
+    char *ascii = string == NULL ? malloc(len + 1) : NULL;
     if (ascii == NULL) return string;
-    for (char *c = ascii; *c != '\0'; c++) {
-        if ((unsigned char)*c >= 0x80) *c = '?';
-    }
-    string = json_string(ascii);
+    for (size_t i = 0; i < len; i++) ascii[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+    string = json_stringn(ascii, len);
     free(ascii);
     return string;
+}
+
+json_t *at_json_text(const char *text)
+{
+    return at_json_bytes(text, strlen(text));
 }
 
 json_t *at_json_number(double number)

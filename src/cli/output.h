@@ -35,6 +35,8 @@ void at_flush(at_output *output);
 at_status at_print_json(at_output *output, json_t *object, at_error *err);
 /* A JSON string of bytes that may be no UTF-8; such bytes become '?'. */
 json_t *at_json_text(const char *text);
+/* The same of `len` bytes, NUL among them. */
+json_t *at_json_bytes(const char *text, size_t len);
 /* null where the number is infinite or none, for which JSON has no word. */
 json_t *at_json_number(double number);
 

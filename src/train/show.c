@@ -33,7 +33,7 @@ static at_status continue_one(const at_bundle *bundle, at_line prompt, const sho
     at_buf text = {0};
     ATT_TRY(at_generate_text(bundle, prompt, &options, NULL, NULL, &made, err));
     for (size_t i = 0; i < made.len; i++)
-        if (made.text[i] == '\n') made.text[i] = ' ';
+        if (made.text[i] == '\n' || made.text[i] == '\0') made.text[i] = ' ';
     at_status status = at_buf_add(&text, prompt.data, prompt.len, err);
     if (status == ATT_OK) status = at_buf_printf(&text, err, "\t%s", made.text);
     if (status == ATT_OK) s->each(s->arg, text.data);
