@@ -155,8 +155,8 @@ at_status at_cpu_isa_default(const char **name, at_error *err);
 at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_error *err);
 
 /* Measures what the processor can do at most, with each of `count` numbers of threads (0: at_cpu_count) in turn, slice by slice, so
- * that a drift of the machine meets all of them alike: fused multiply-adds in registers, and memory by a sum of two arrays into a
- * third, 72 MB together. Takes some 0.1 s a number. isa as in at_cpu_backend_new. */
+ * that a drift of the machine meets all of them alike: fused multiply-adds in registers, and memory by adding one array to
+ * another in place, 75 MB together. Takes some 0.1 s a number. isa as in at_cpu_backend_new. */
 at_status at_cpu_peak(at_peak *peak, const int *threads, int count, const char *isa, at_error *err);
 
 /* The largest sizes of calls that decide how much memory a backend takes for itself. */

@@ -156,9 +156,9 @@ static at_status time_runs(at_bench_decode_result *r, const at_bundle *bundle, c
 
 /* ---- the model ---- */
 
+/* bundle: zero. It is the caller's also after a failure. */
 static at_status open_bundle(at_bundle *bundle, const at_bench_decode_options *o, at_backend *be, at_error *err)
 {
-    *bundle = (at_bundle){0};
     if (o->model) return at_bundle_open(bundle, o->model, be, false, err);
     at_bench_options shape = {.preset = o->preset};
     at_bench_shape(&shape);
@@ -168,16 +168,14 @@ static at_status open_bundle(at_bundle *bundle, const at_bench_decode_options *o
 
 static at_status run_with(at_bench_decode_result *r, const at_bench_decode_options *o, at_backend *be, at_error *err)
 {
-    at_bundle bundle;
+    at_bundle bundle = {0};
     sentences s = {.offset = calloc((size_t)o->sentences + 1, sizeof *s.offset)};
     double *took = calloc((size_t)o->runs, sizeof *took);
     at_status status = s.offset && took ? ATT_OK : at_fail_memory(err, (size_t)o->sentences * sizeof *s.offset);
     if (status == ATT_OK) status = open_bundle(&bundle, o, be, err);
-    if (status == ATT_OK) {
-        status = o->model ? read_sentences(&s, &bundle, o, err) : draw_sentences(&s, o, err);
-        if (status == ATT_OK) status = time_runs(r, &bundle, &s, o, took, err);
-        at_bundle_free(&bundle);
-    }
+    if (status == ATT_OK) status = o->model ? read_sentences(&s, &bundle, o, err) : draw_sentences(&s, o, err);
+    if (status == ATT_OK) status = time_runs(r, &bundle, &s, o, took, err);
+    at_bundle_free(&bundle);
     at_ids_free(&s.ids);
     free(s.offset);
     free(took);

@@ -58,7 +58,7 @@ static at_status run(at_bench_work *w, bool profile, at_bench_train_result *r, a
     if (status == ATT_OK && profile) status = keep_profile(ctx.be, r, err);
     r->parameters = at_params_count(&w->model->params);
     getrusage(RUSAGE_SELF, &usage);
-    r->peak_mb = usage.ru_maxrss / 1024;
+    r->peak_mb = (int64_t)(1.024e-3 * (double)usage.ru_maxrss); /* from KiB */
     at_ctx_free(&ctx);
     free(took);
     return status;

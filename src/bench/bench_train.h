@@ -12,7 +12,7 @@ typedef struct at_bench_train_result {
     double ms_per_step;         /* median */
     double loss;                /* of the last step, nats a token */
     int64_t parameters;
-    int64_t peak_mb; /* largest resident size of the process */
+    int64_t peak_mb; /* largest resident size of the process, 10^6 bytes */
     int threads;
     at_profile profile;   /* of the timed steps; no rows where none was asked for */
     at_profile_row *rows; /* malloc'ed: those of the profile */

@@ -8,9 +8,10 @@
  *      ...
  *      row 13 -> ...                         AVX-512: 14 x 2 accumulators of 16 lanes, 28 of 32 registers
  *
- * In bfloat16 a word of A and a lane of B are pairs of neighbours in k, and a step adds two products. C is fetched while the products are summed and added to once at the end. Rows beyond what the register file holds are done in
- * steps (ATT_STEP). Each output element is the same chain of multiply-adds whatever the tile, so the choice of tile never changes
- * bits. Contraction is on in this file alone. */
+ * In bfloat16 a word of A and a lane of B are pairs of neighbours in k, and a step adds two products. C is fetched while the
+ * products are summed and added to once at the end. Rows beyond what the register file holds are done in steps (ATT_STEP).
+ * Each output element is the same chain of multiply-adds whatever the tile, so the choice of tile never changes bits.
+ * Contraction is on here, and in peak_kernels.c, which measures the bound of this rate; nowhere else. */
 #include <string.h>
 
 #include "simd/kernels.h"
