@@ -38,7 +38,7 @@ def commands(case):
         return ([a.attend, "bench", "train", "--json", "--sentencepiece", a.spm] + text,
                 [sys.executable, here + "/peers/train_torch.py", "--spm", a.spm] + text)
     batch, length = language_models[case]
-    return ([a.attend, "bench", "train", "--json", "--task", "lm", "--width", "768", "--ffn", "3072", "--heads", "12", "--layers", "12",
+    return ([a.attend, "bench", "train", "--json", "--task", "language-model", "--width", "768", "--ffn", "3072", "--heads", "12", "--layers", "12",
              "--length", str(length), "--batch-tokens", str(batch * length), "--dropout", "0", "--smoothing", "0", "--steps", steps,
              "--threads", threads],
             [sys.executable, here + "/peers/gpt2_torch.py", "--batch", str(batch), "--length", str(length), "--steps", steps, "--generate",

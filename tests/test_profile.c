@@ -24,7 +24,7 @@ static void must(at_status status, const at_error *err)
 }
 
 /* A small model on random tokens. */
-static at_bench_options small_work(at_bench_task task)
+static at_bench_options small_work(at_task task)
 {
     return (at_bench_options){.task = (int)task,
                               .width = 32,
@@ -64,7 +64,7 @@ static at_backend *profiled(at_backend *inner, at_profile_split split)
 }
 
 /* Trains STEPS steps; the weights, if anybody wants them: malloc'ed. */
-static void train(at_backend *be, at_bench_task task, float **weights, size_t *bytes)
+static void train(at_backend *be, at_task task, float **weights, size_t *bytes)
 {
     at_bench_work work;
     at_ctx ctx;
@@ -102,7 +102,7 @@ static double total_flop(const at_profile *p)
 }
 
 /* Calls, FLOP and bytes are those of the same steps on a backend that only counts. */
-static void account_is_the_null_backends(at_bench_task task)
+static void account_is_the_null_backends(at_task task)
 {
     at_backend *null = null_backend(), *counted = profiled(null, ATT_PROFILE_SHAPES),
                *computed = profiled(cpu_backend(), ATT_PROFILE_SHAPES);
@@ -127,13 +127,13 @@ static void account_is_the_null_backends(at_bench_task task)
 static void translator_is_counted_right(void **state)
 {
     (void)state;
-    account_is_the_null_backends(ATT_BENCH_TRANSLATE);
+    account_is_the_null_backends(ATT_TASK_TRANSLATION);
 }
 
 static void language_model_is_counted_right(void **state)
 {
     (void)state;
-    account_is_the_null_backends(ATT_BENCH_LM);
+    account_is_the_null_backends(ATT_TASK_LANGUAGE_MODEL);
 }
 
 static void rows_sum_to_the_whole(void **state)
@@ -141,7 +141,7 @@ static void rows_sum_to_the_whole(void **state)
     (void)state;
     at_backend *be = profiled(cpu_backend(), ATT_PROFILE_WEIGHTS);
     at_profile_backend_restart(be);
-    train(be, ATT_BENCH_TRANSLATE, NULL, NULL);
+    train(be, ATT_TASK_TRANSLATION, NULL, NULL);
     const at_profile p = at_profile_backend_read(be);
     const at_profile_row *outside = find_row(&p, &(at_profile_row){.op = "outside", .direction = ""});
     double sum = 0;
@@ -161,12 +161,12 @@ static void rows_sum_to_the_whole(void **state)
 static void same_bits_as_without(void **state)
 {
     (void)state;
-    for (int task = ATT_BENCH_TRANSLATE; task <= ATT_BENCH_LM; task++) {
+    for (int task = ATT_TASK_TRANSLATION; task <= ATT_TASK_LANGUAGE_MODEL; task++) {
         at_backend *plain = cpu_backend(), *watched = profiled(cpu_backend(), ATT_PROFILE_WEIGHTS);
         float *want, *got;
         size_t bytes, same;
-        train(plain, (at_bench_task)task, &want, &bytes);
-        train(watched, (at_bench_task)task, &got, &same);
+        train(plain, (at_task)task, &want, &bytes);
+        train(watched, (at_task)task, &got, &same);
         assert_int_equal(bytes, same);
         assert_memory_equal(want, got, bytes);
         free(want);
@@ -251,7 +251,7 @@ static int64_t check_products(bool recompute)
 {
     at_error err;
     static at_bench_products products;
-    at_bench_options options = small_work(ATT_BENCH_TRANSLATE);
+    at_bench_options options = small_work(ATT_TASK_TRANSLATION);
     options.recompute = recompute;
     must(at_bench_products_list(&products, &options, &err), &err);
     double listed = 0, want = 0;
@@ -315,7 +315,7 @@ static void json_can_be_read(void **state)
 {
     (void)state;
     at_backend *be = profiled(cpu_backend(), ATT_PROFILE_WEIGHTS);
-    train(be, ATT_BENCH_TRANSLATE, NULL, NULL);
+    train(be, ATT_TASK_TRANSLATION, NULL, NULL);
     at_profile p = at_profile_backend_read(be);
     p.peak = (at_peak){"some", 2, 2e9, 1e9, 1e9, 5e8};
     json_t *made = at_profile_json(&p);

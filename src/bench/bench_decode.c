@@ -16,7 +16,7 @@
 const at_option at_bench_decode_table[] = {
     {"model", ATT_OPT_PATH, FIELD(model), NULL, 0, 0, NULL, "a translator; none: random weights", 'm'},
     {"source", ATT_OPT_PATH, FIELD(source), NULL, 0, 0, NULL, "text for the model, one sentence a line", 's'},
-    {"preset", ATT_OPT_CHOICE, FIELD(preset), "small", 0, 0, at_bench_presets, "shape of the model of random weights",
+    {"preset", ATT_OPT_CHOICE, FIELD(preset), "small", 0, 0, at_preset_names, "shape of the model of random weights",
      0},
     {"vocab", ATT_OPT_INT, FIELD(vocab), "8000", 8, 1e7, NULL, "its vocabulary", 0},
     {"length", ATT_OPT_INT, FIELD(length), "15", 1, 1e6, NULL, "tokens of random sentences and of their outputs", 0},

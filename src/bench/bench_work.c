@@ -7,12 +7,11 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "train/train_options.h"
 
 #define FIELD(name) offsetof(at_bench_options, name)
 
-static const char *const task_names[] = {"translate", "lm", NULL};
-const char *const at_bench_presets[] = {"tiny", "small", "base", "big", "gpt2", NULL};
+/* at_preset_names, in that order, and one more. */
+static const char *const presets[] = {"tiny", "small", "base", "big", "gpt2", NULL};
 enum { PRESET_GPT2 = 4 };
 
 const at_option at_bench_text_table[] = {
@@ -23,10 +22,10 @@ const at_option at_bench_text_table[] = {
 };
 
 const at_option at_bench_work_table[] = {
-    {"task", ATT_OPT_CHOICE, FIELD(task), "translate", 0, 0, task_names,
+    {"task", ATT_OPT_CHOICE, FIELD(task), "translation", 0, 0, at_task_names,
      "a translator, or a language model on random tokens", 0},
-    {"preset", ATT_OPT_CHOICE, FIELD(preset), "small", 0, 0, at_bench_presets,
-     "shape of the model where no sizes are given", 0},
+    {"preset", ATT_OPT_CHOICE, FIELD(preset), "small", 0, 0, presets,
+     "shape of the model where no sizes are given; gpt2: of a language model", 0},
     {"width", ATT_OPT_INT, FIELD(width), "0", 0, 65536, NULL, "width of the model; 0: the preset's", 0},
     {"ffn", ATT_OPT_INT, FIELD(ffn), "0", 0, 1e6, NULL, "inner width of the feed-forward layers; 0: the preset's", 0},
     {"heads", ATT_OPT_INT, FIELD(heads), "0", 0, 1024, NULL, "attention heads; 0: the preset's", 0},
@@ -61,12 +60,12 @@ static int64_t preset_number(const at_preset_value *values, const char *name)
 
 void at_bench_shape(at_bench_options *o)
 {
-    const at_preset_value *preset = o->preset == PRESET_GPT2 ? gpt2 : at_preset_find(at_bench_presets[o->preset]);
+    const at_preset_value *preset = o->preset == PRESET_GPT2 ? gpt2 : at_preset_find(at_preset_names[o->preset]);
     if (o->width == 0) o->width = preset_number(preset, "width");
     if (o->ffn == 0) o->ffn = preset_number(preset, "ffn");
     if (o->heads == 0) o->heads = preset_number(preset, "heads");
     if (o->layers == 0) o->layers = preset_number(preset, "encoder-layers");
-    if (o->vocab == 0) o->vocab = o->task == ATT_BENCH_LM ? 50257 : 8000;
+    if (o->vocab == 0) o->vocab = o->task == ATT_TASK_LANGUAGE_MODEL ? 50257 : 8000;
 }
 
 /* ---- the model ---- */
@@ -165,7 +164,7 @@ enum { BUCKETS = 8, SHORTEST_BUCKET = 8, BUCKET_STEP = 2, SPREAD = 3 };
 
 static int64_t longest_of(const at_bench_work *w, int64_t batch)
 {
-    return w->options->task == ATT_BENCH_LM ? w->options->length : SHORTEST_BUCKET + BUCKET_STEP * batch;
+    return w->options->task == ATT_TASK_LANGUAGE_MODEL ? w->options->length : SHORTEST_BUCKET + BUCKET_STEP * batch;
 }
 
 /* Offsets of `count` sequences: of one length, or up to SPREAD - 1 shorter than the longest. */
@@ -179,7 +178,7 @@ static void draw_offsets(int64_t *offset, int64_t count, int64_t longest, int64_
 static at_status make_random(at_bench_work *w, at_error *err)
 {
     const at_bench_options *o = w->options;
-    const bool lm = o->task == ATT_BENCH_LM;
+    const bool lm = o->task == ATT_TASK_LANGUAGE_MODEL;
     w->batches = lm ? 1 : BUCKETS;
     w->sequences = o->batch_tokens / longest_of(w, 0);
     if (o->batch_tokens < longest_of(w, w->batches - 1))
@@ -204,7 +203,7 @@ static at_status make_random(at_bench_work *w, at_error *err)
 static void random_batch(const at_bench_work *w, int64_t i, at_pair_batch *batch)
 {
     const int64_t at = i * (w->sequences + 1), *target = w->target_offset + at;
-    const bool lm = w->options->task == ATT_BENCH_LM;
+    const bool lm = w->options->task == ATT_TASK_LANGUAGE_MODEL;
     *batch = (at_pair_batch){.source = {lm ? 0 : w->count[i], w->source_offset + at, lm ? NULL : w->ids},
                              .target_in = {w->count[i], target, w->ids},
                              .target_out = {w->count[i], target, w->ids + 1}};
@@ -247,10 +246,12 @@ at_status at_bench_work_open(at_bench_work *w, const at_bench_options *o, at_bac
 {
     *w = (at_bench_work){.options = o};
     const bool text = o->source || o->target || o->sentencepiece;
-    if (text && o->task == ATT_BENCH_LM)
+    if (o->preset == PRESET_GPT2 && o->task != ATT_TASK_LANGUAGE_MODEL)
+        return at_fail(err, ATT_OPTION, "preset gpt2 is a language model's shape; add --task language-model");
+    if (text && o->task == ATT_TASK_LANGUAGE_MODEL)
         return at_fail(err, ATT_OPTION, "the language model reads random tokens; leave out source and target");
     ATT_TRY(text ? open_text(w, err) : make_random(w, err));
-    if (o->task == ATT_BENCH_LM) return make_language_model(&w->model, o, be, err);
+    if (o->task == ATT_TASK_LANGUAGE_MODEL) return make_language_model(&w->model, o, be, err);
     return at_bench_translator(&w->model, o, text ? at_tokenizer_size(w->tokenizer) : o->vocab, true, be, err);
 }
 

@@ -56,9 +56,10 @@ static at_status run(at_cli *cli, void *state, at_error *err)
 const at_command at_cmd_bench_peak = {
     .name = "bench peak",
     .summary = "measure what the processor can do at most",
-    .description = "Measures multiply-adds in registers and the rate of memory (one array is added to another in "
-                   "place, 75 MB together), with one thread and with several, in turn and in under half a second. Best and "
-                   "median of seven time slices: the best one is the peak that profiles compare with.",
+    .description =
+        "Measures multiply-adds in registers and the rate of memory (one array is added to another in "
+        "place, 75 MB together), with one thread and with several, in turn and in under half a second. Best and "
+        "median of seven time slices: the best one is the peak that profiles compare with.",
     .examples = "attend bench peak\n"
                 "attend bench peak --isa avx2 --threads 2 --json\n",
     .options = options,

@@ -69,10 +69,11 @@ static at_status run_step(at_cli *cli, void *state, at_error *err)
 static at_status run_train(at_cli *cli, void *state, at_error *err)
 {
     const bench_state *s = state;
-    if (s->work.source == NULL && s->work.task == ATT_BENCH_TRANSLATE)
-        return at_fail(err, ATT_OPTION,
-                       "bench train needs source, target and sentencepiece; give them, or --task lm, or see attend "
-                       "bench step");
+    if (s->work.source == NULL && s->work.task == ATT_TASK_TRANSLATION)
+        return at_fail(
+            err, ATT_OPTION,
+            "bench train needs source, target and sentencepiece; give them, or --task language-model, or see attend "
+            "bench step");
     return run_step(cli, state, err);
 }
 
@@ -86,15 +87,16 @@ static void close_state(void *state)
 const at_command at_cmd_bench_train = {
     .name = "bench train",
     .summary = "measure the speed of training",
-    .description = "Trains an encoder-decoder for some steps on real text and prints target tokens a second. The work "
-                   "is that of bench/peers/train_torch.py, "
-                   "so that the two can be run in turn on one machine: pre-norm, one tied table, sinusoids, dropout in "
-                   "all four places, label smoothing, Adam. With --task lm it trains GPT-2's decoder on random tokens, "
-                   "the work of "
-                   "bench/peers/gpt2_torch.py.",
+    .description =
+        "Trains an encoder-decoder for some steps on real text and prints target tokens a second. The work "
+        "is that of bench/peers/train_torch.py, "
+        "so that the two can be run in turn on one machine: pre-norm, one tied table, sinusoids, dropout in "
+        "all four places, label smoothing, Adam. With --task language-model it trains a decoder alone on random "
+        "tokens: with --preset gpt2, the work of bench/peers/gpt2_torch.py.",
     .examples = "attend bench train --source train.en --target train.de --sentencepiece joint.model --width 256 --ffn "
                 "1024 --heads 4 --layers 3 --json\n"
-                "attend bench train --task lm --preset gpt2 --length 64 --batch-tokens 256 --dropout 0 --smoothing 0\n",
+                "attend bench train --task language-model --preset gpt2 --length 64 --batch-tokens 256 --dropout 0 "
+                "--smoothing 0\n",
     .options = options,
     .state_size = sizeof(bench_state),
     .bind = bind_text,

@@ -99,8 +99,7 @@ static at_status allocate_block(at_params *params, float **block, at_error *err)
     const size_t bytes = (size_t)params->floats * sizeof(float);
     *block = params->be->alloc(params->be, bytes);
     if (*block == NULL)
-        return at_fail(err, ATT_MEMORY, "no memory for the model: a block of %.0f MB is needed",
-                       1e-6 * (double)bytes);
+        return at_fail(err, ATT_MEMORY, "no memory for the model: a block of %.0f MB is needed", 1e-6 * (double)bytes);
     params->be->zero(params->be, *block, params->floats);
     return ATT_OK;
 }
