@@ -75,7 +75,8 @@ static void set_bit(at_buf *bits, size_t at)
 
 static bool get_bit(const at_buf *bits, size_t at)
 {
-    return ((unsigned char)bits->data[at / 8] >> at % 8 & 1u) != 0;
+    const unsigned byte = (unsigned char)bits->data[at / 8];
+    return (byte >> at % 8 & 1u) != 0;
 }
 
 static at_status bits_reset(at_buf *bits, size_t count, at_error *err)
