@@ -18,14 +18,14 @@ typedef struct at_profile_row {
     int64_t calls;
     double seconds;
     double flop;  /* of products and attention, multiply and add counted as two */
-    double bytes; /* the least that has to move: every input and output once */
+    double bytes; /* the least that has to move: every input and output once, packed weights as float32 */
 } at_profile_row;
 
 /* What the processor can do at most, measured (at_cpu_peak in src/backend/backend.h says how). */
 typedef struct at_peak {
     const char *isa; /* instruction set */
     int threads;
-    double flop_s, bytes_s;               /* fused multiply-adds as two, and memory; of the best time slice */
+    double flop_s, bytes_s; /* fused multiply-adds in float32 as two, and memory; of the best time slice */
     double flop_s_median, bytes_s_median; /* over the time slices */
 } at_peak;
 

@@ -3,6 +3,7 @@
  *
  * FLOP are those of products and attention, a multiply and an add counted as two; row operations are bound by memory
  * and count none. Bytes are inputs and outputs, each once: an output that is added to (beta 1) is read and written.
+ * All count as float32, packed weights too, which take half of that in bfloat16.
  * Arguments are those of the call (backend.h). */
 #ifndef ATT_BACKEND_COST_H
 #define ATT_BACKEND_COST_H

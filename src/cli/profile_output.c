@@ -36,8 +36,8 @@ void at_print_profile(at_output *output, const at_profile *p)
     at_print(output, "%-20s  %-9s %-16s %8s %10s %7s  %8s %7s  %7s\n", "op", "direction", "shape", "calls", "ms",
              "share", "GFLOP/s", "GB/s", "of peak");
     for (int64_t i = 0; i < p->count; i++) print_row(output, &p->rows[i], p);
-    at_print(output, "all: %.1f ms; the peak of %d thread%s (%s): %.1f GFLOP/s, %.1f GB/s\n", 1e3 * p->seconds,
-             p->peak.threads, p->peak.threads == 1 ? "" : "s", p->peak.isa, p->peak.flop_s / 1e9,
+    at_print(output, "all: %.1f ms; the peak of %d thread%s (%s): %.1f GFLOP/s in float32, %.1f GB/s\n",
+             1e3 * p->seconds, p->peak.threads, p->peak.threads == 1 ? "" : "s", p->peak.isa, p->peak.flop_s / 1e9,
              p->peak.bytes_s / 1e9);
 }
 
