@@ -140,11 +140,22 @@ bool at_preset_setting(const char *preset, int index, const char **name, const c
     return true;
 }
 
+static at_status refuse_preset(const char *preset, at_error *err)
+{
+    at_buf names = {0};
+    at_status status = ATT_OK;
+    for (int i = 0; at_preset_name(i) && status == ATT_OK; i++)
+        status = at_buf_printf(&names, err, "%s%s", i > 0 ? ", " : "", at_preset_name(i));
+    if (status == ATT_OK)
+        status = at_fail(err, ATT_OPTION, "there is no preset \"%.40s\"; choose among %s", preset, names.data);
+    at_buf_free(&names);
+    return status;
+}
+
 at_status at_training_preset(at_training *training, const char *preset, at_error *err)
 {
     const char *name, *value;
-    if (at_preset_find(preset) == NULL)
-        return at_fail(err, ATT_OPTION, "there is no preset \"%s\"; choose tiny, small, base or big", preset);
+    if (at_preset_find(preset) == NULL) return refuse_preset(preset, err);
     for (int i = 0; at_preset_setting(preset, i, &name, &value); i++)
         ATT_TRY(at_training_set(training, name, value, err));
     return ATT_OK;

@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "backend/cost.h"
+#include "base/clock.h"
 
 /* clang-format off */
 #define ATT_PROFILED(X)                                    \
@@ -59,25 +59,18 @@ static profile_backend *profile_of(at_backend *be)
     return (profile_backend *)be;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Before and after a call: `failed` is sticky, and whoever reports a failure takes it back. */
 static at_backend *begin(at_backend *be, double *start)
 {
     at_backend *inner = profile_of(be)->inner;
     inner->failed = be->failed;
-    *start = now();
+    *start = at_clock();
     return inner;
 }
 
 static void add(at_backend *be, at_profile_row *row, double start, at_cost cost)
 {
-    row->seconds += now() - start;
+    row->seconds += at_clock() - start;
     row->calls++;
     row->flop += cost.flop;
     row->bytes += cost.bytes;
@@ -395,7 +388,7 @@ void at_profile_backend_restart(at_backend *be)
     profile_backend *p = profile_of(be);
     for (int i = 0; i < CALLS; i++) p->row[i] = (at_profile_row){.op = names[i][0], .direction = names[i][1]};
     p->rows = CALLS;
-    p->started = now();
+    p->started = at_clock();
 }
 
 /* Longest first; the time outside stands with the others. Names decide between equal ones, such as the null backend's. */
@@ -409,7 +402,7 @@ static int compare_rows(const void *a, const void *b)
 at_profile at_profile_backend_read(at_backend *be)
 {
     profile_backend *p = profile_of(be);
-    at_profile profile = {.rows = p->report, .seconds = now() - p->started};
+    at_profile profile = {.rows = p->report, .seconds = at_clock() - p->started};
     at_profile_row outside = {.op = "outside", .direction = "", .seconds = profile.seconds};
     for (int i = 0; i < p->rows; i++) {
         if (p->row[i].calls == 0) continue;

@@ -1,10 +1,10 @@
-/* Clock and medians of the benchmarks. */
-#ifndef ATT_BENCH_BENCH_TIME_H
-#define ATT_BENCH_BENCH_TIME_H
+/* Medians, of timings and rates. */
+#ifndef ATT_BASE_MEDIAN_H
+#define ATT_BASE_MEDIAN_H
 
 #include <stdint.h>
 
-double at_bench_now(void);                         /* seconds, monotonic */
-double at_bench_median(double *values, int64_t n); /* sorts them; n > 0 */
+/* n > 0. Sorts the values, the least one first. */
+double at_median(double *values, int64_t n);
 
 #endif

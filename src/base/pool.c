@@ -20,7 +20,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/clock.h"
 
 enum { MOST_THREADS = 1024, LINE = 64, SPIN_NS = 20000, PAUSES_A_ROUND = 64 };
 
@@ -57,25 +58,18 @@ static void cpu_pause(void)
 #endif
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /* Spins until the counter is positive (or, with `positive` false, until it isn't), at most SPIN_NS. It yields between
  * the rounds, so that with more threads than processors the one that is waited for gets to run. */
 static bool spin(const _Atomic int64_t *counter, bool positive)
 {
-    const int64_t end = now_ns() + SPIN_NS;
+    const int64_t end = at_clock_ns() + SPIN_NS;
     do {
         for (int i = 0; i < PAUSES_A_ROUND; i++) {
             if ((atomic_load(counter) > 0) == positive) return true;
             cpu_pause();
         }
         sched_yield();
-    } while (now_ns() < end);
+    } while (at_clock_ns() < end);
     return false;
 }
 

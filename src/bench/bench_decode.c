@@ -4,10 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/file.h"
+#include "base/median.h"
 #include "base/pool.h"
 #include "base/rng.h"
-#include "bench/bench_time.h"
 #include "infer/search.h"
 #include "infer/translate.h"
 
@@ -142,11 +143,11 @@ static at_status time_runs(at_bench_decode_result *r, const at_bundle *bundle, c
                            const at_bench_decode_options *o, double *took, at_error *err)
 {
     for (int64_t i = -1; i < o->runs; i++) {
-        const double start = at_bench_now();
+        const double start = at_clock();
         ATT_TRY(search_all(bundle, s, o, &r->tokens, err));
-        if (i >= 0) took[i] = at_bench_now() - start;
+        if (i >= 0) took[i] = at_clock() - start;
     }
-    const double seconds = at_bench_median(took, o->runs);
+    const double seconds = at_median(took, o->runs);
     r->sentences = s->count;
     r->ms = 1e3 * seconds;
     r->sentences_per_s = (double)r->sentences / seconds;

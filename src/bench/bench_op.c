@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "backend/profile_backend.h"
-#include "bench/bench_time.h"
+#include "base/clock.h"
 #include "bench/op_run.h"
 
 #define FIELD(name) offsetof(at_bench_op_options, name)
@@ -49,9 +49,9 @@ static void time_session(op_session *s, at_backend *be, double seconds)
     run_once(s);
     run_once(s); /* the step's memory has grown */
     at_profile_backend_restart(be);
-    const double start = at_bench_now();
+    const double start = at_clock();
     do run_once(s);
-    while (at_bench_now() - start < seconds);
+    while (at_clock() - start < seconds);
 }
 
 static void keep_row(at_bench_ops *ops, const op_case *c, const at_profile_row *cost)

@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "backend/profile_backend.h"
+#include "base/clock.h"
+#include "base/median.h"
 #include "base/pool.h"
-#include "bench/bench_time.h"
 #include "bench/peer_sgemm.h"
 
 /* The batch whose step is taken, of medium length among random ones. */
@@ -160,28 +161,28 @@ static bool peer_product(const operands *o, const at_bench_product *p)
 
 static double time_own(const operands *o, const at_bench_products *p)
 {
-    const double start = at_bench_now();
+    const double start = at_clock();
     for (int i = 0; i < p->count; i++)
         for (int64_t c = 0; c < p->product[i].count; c++) own_product(o, &p->product[i], &o->weight[i]);
-    return at_bench_now() - start;
+    return at_clock() - start;
 }
 
 static at_status time_peer(const operands *o, const at_bench_products *p, double *seconds, at_error *err)
 {
-    const double start = at_bench_now();
+    const double start = at_clock();
     bool done = true;
     for (int i = 0; i < p->count; i++)
         for (int64_t c = 0; c < p->product[i].count; c++) done = peer_product(o, &p->product[i]) && done;
-    *seconds = at_bench_now() - start;
+    *seconds = at_clock() - start;
     return done ? ATT_OK : at_fail(err, ATT_UNSUPPORTED, "%s failed", at_peer_sgemm_name());
 }
 
 static at_status time_step(at_bench_work *w, at_ctx *ctx, double *seconds, at_error *err)
 {
     at_loss loss;
-    const double start = at_bench_now();
+    const double start = at_clock();
     ATT_TRY(at_bench_work_step(w, ctx, middle_batch(w), &loss, err));
-    *seconds = at_bench_now() - start;
+    *seconds = at_clock() - start;
     return ATT_OK;
 }
 
@@ -224,12 +225,11 @@ static at_status measure(at_bench_products *p, at_bench_work *w, at_backend *be,
     if (status == ATT_OK && series == NULL) status = at_fail_memory(err, (size_t)rounds * sizeof *series);
     if (status == ATT_OK) status = take_turns(&o, p, w, series, err);
     if (status == ATT_OK)
-        p->result[p->results++] =
-            (at_bench_products_result){.threads = threads,
-                                       .step_ms = 1e3 * at_bench_median(series, rounds),
-                                       .own_ms = 1e3 * at_bench_median(series + rounds, rounds),
-                                       .peer_ms = 1e3 * at_bench_median(series + 2 * rounds, rounds),
-                                       .flop = product_flop(p)};
+        p->result[p->results++] = (at_bench_products_result){.threads = threads,
+                                                             .step_ms = 1e3 * at_median(series, rounds),
+                                                             .own_ms = 1e3 * at_median(series + rounds, rounds),
+                                                             .peer_ms = 1e3 * at_median(series + 2 * rounds, rounds),
+                                                             .flop = product_flop(p)};
     operands_free(&o);
     free(series);
     return status;

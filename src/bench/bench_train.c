@@ -6,8 +6,9 @@
 #include <sys/resource.h>
 
 #include "backend/profile_backend.h"
+#include "base/clock.h"
+#include "base/median.h"
 #include "base/pool.h"
-#include "bench/bench_time.h"
 
 enum { WARM_UP = 3 };
 
@@ -19,9 +20,9 @@ static at_status time_steps(at_bench_work *w, at_ctx *ctx, bool profile, double 
     for (int64_t i = 0; i < WARM_UP + w->options->steps; i++) {
         at_loss loss;
         if (profile && i == WARM_UP) at_profile_backend_restart(ctx->be);
-        const double start = at_bench_now();
+        const double start = at_clock();
         ATT_TRY(at_bench_work_step(w, ctx, i, &loss, err));
-        const double one = at_bench_now() - start, rate = (double)loss.tokens / one;
+        const double one = at_clock() - start, rate = (double)loss.tokens / one;
         r->loss = loss.loss / (double)loss.tokens;
         if (i < WARM_UP) continue;
         took[i - WARM_UP] = one;
@@ -30,7 +31,7 @@ static at_status time_steps(at_bench_work *w, at_ctx *ctx, bool profile, double 
         if (rate > r->best) r->best = rate;
     }
     r->target_tokens_per_s = (double)tokens / seconds;
-    r->ms_per_step = 1e3 * at_bench_median(took, w->options->steps);
+    r->ms_per_step = 1e3 * at_median(took, w->options->steps);
     return ATT_OK;
 }
 

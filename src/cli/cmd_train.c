@@ -70,13 +70,11 @@ static at_status bind(at_cli *cli, void *state, at_error *err)
     return ATT_OK;
 }
 
-static at_status add_preset(at_cli *cli, const char *preset, at_error *err)
+static at_status add_preset(at_cli *cli, at_training *training, const char *preset, at_error *err)
 {
     char place[64];
     const char *name, *value;
-    if (!at_preset_setting(preset, 0, &name, &value))
-        return at_fail(err, ATT_OPTION, "--preset: there is no preset \"%.40s\"; give tiny, small, base or big",
-                       preset);
+    if (!at_preset_setting(preset, 0, &name, &value)) return at_training_preset(training, preset, err); /* refuses it */
     snprintf(place, sizeof place, "preset %.40s", preset);
     for (int i = 0; at_preset_setting(preset, i, &name, &value); i++)
         ATT_TRY(at_arguments_add(&cli->arguments, ATT_FROM_PRESET, name, value, place, err));
@@ -98,11 +96,12 @@ static at_status choose_model(at_cli *cli, train_state *s, at_error *err)
 
 static at_status prepare(at_cli *cli, void *state, at_error *err)
 {
+    train_state *s = state;
     if (cli->arguments.positional_count > 0)
         ATT_TRY(at_recipe_read(&cli->arguments, cli->arguments.positional[0], err));
     const char *preset = at_arguments_value(&cli->arguments, "preset");
-    if (preset) ATT_TRY(add_preset(cli, preset, err));
-    return choose_model(cli, state, err);
+    if (preset) ATT_TRY(add_preset(cli, s->training, preset, err));
+    return choose_model(cli, s, err);
 }
 
 /* What a report needs: where to print, and how. */

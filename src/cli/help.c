@@ -91,8 +91,8 @@ void at_help_closing(at_output *output)
                      "  4    training diverged: the loss is no longer finite\n"
                      "  130  interrupted by Ctrl-C; 143: by a request to end (SIGTERM)\n"
                      "Results go to standard output, messages to standard error.\n"
-                     "ATTEND_ISA in the environment forces an instruction set: portable, avx2,\n"
-                     "avx512, avx512_bf16.\n");
+                     "ATTEND_ISA in the environment forces an instruction set; attend version\n"
+                     "--verbose lists those of this machine.\n");
 }
 
 /* ---- one command ---- */

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json_dump.h"
 
 enum { DEFAULT_WIDTH = 80, LIVE_TEXT = 512 };
@@ -145,13 +145,6 @@ void at_complain(at_output *output, const at_error *err)
     at_note(output, "attend: %s", err->text);
 }
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
 /* Columns of the terminal less one, since a full line would wrap. */
 static int room_of(const at_output *output)
 {
@@ -190,7 +183,7 @@ static void cut_to(char *text, int room)
 
 void at_live(at_output *output, const char *format, ...)
 {
-    const double time = now();
+    const double time = at_clock();
     if (output->shown > 0 && time - output->shown < (output->terminal ? redraw_seconds : plain_seconds)) return;
     char text[LIVE_TEXT];
     va_list args;

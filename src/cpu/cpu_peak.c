@@ -1,8 +1,9 @@
 /* The machine's peak, see at_cpu_peak in backend/backend.h. Work is cut into more chunks than threads, as everywhere, so
  * that a thread which is held up costs as much here as in a training step. */
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
+#include "base/median.h"
 #include "cpu/cpu.h"
 
 enum {
@@ -22,13 +23,6 @@ typedef struct peak_job {
 typedef struct slices {
     double rate[SLICES];
 } slices;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void fma_chunk(void *arg, int64_t chunk, int thread)
 {
@@ -59,9 +53,9 @@ static void fill_chunk(void *arg, int64_t chunk, int thread)
 static double time_run(at_pool *pool, int64_t chunks, at_chunk_fn fn, peak_job *job)
 {
     at_pool_run(pool, at_pool_threads(pool), fn, job);
-    const double start = now();
+    const double start = at_clock();
     at_pool_run(pool, chunks, fn, job);
-    return now() - start;
+    return at_clock() - start;
 }
 
 static double fma_rate(at_pool *pool, peak_job *job)
@@ -77,17 +71,10 @@ static double memory_rate(at_pool *pool, peak_job *job)
     return 3.0 * FLOATS * sizeof(float) / time_run(pool, FLOATS / FLOATS_A_CHUNK, add_chunk, job);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static void best_and_median(slices *s, double *best, double *median)
 {
-    qsort(s->rate, SLICES, sizeof *s->rate, compare_doubles);
-    *best = s->rate[SLICES - 1];
-    *median = s->rate[SLICES / 2];
+    *median = at_median(s->rate, SLICES);
+    *best = s->rate[SLICES - 1]; /* sorted now */
 }
 
 /* fma, memory: (count) slices; pool: (count) */
