@@ -268,6 +268,31 @@ static void test_seeds(void **state)
     assert_same_run("alone", "seeds/seed-12");
 }
 
+static void keep_last_two(void *user, const at_training_event *event)
+{
+    at_training_event *last = user;
+    last[0] = last[1];
+    last[1] = *event;
+}
+
+/* The profile comes last and tells of the run what the event before it tells. */
+static void test_profile_is_an_event(void **state)
+{
+    (void)state;
+    at_error error;
+    at_training_event last[2] = {{0}};
+    const at_training_hooks hooks = {keep_last_two, last, NULL, true};
+    at_training *t = small_run("profiled", "2");
+    must(at_training_run(t, &hooks, &error), &error);
+    at_training_free(t);
+    assert_int_equal(last[0].kind, ATT_TRAINING_FINISHED);
+    assert_int_equal(last[1].kind, ATT_TRAINING_PROFILED);
+    assert_true(last[1].parameters > 0 && last[1].parameters == last[0].parameters);
+    assert_true(last[1].pairs > 0 && last[1].pairs == last[0].pairs && last[1].tokens == last[0].tokens);
+    assert_true(last[1].step == last[0].step && last[1].seed == last[0].seed);
+    assert_true(last[1].seconds > 0);
+}
+
 static void refuse(at_training *t, const char *named)
 {
     at_error error;
@@ -510,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_rich_threads),
         cmocka_unit_test(test_rich_stop_and_resume),
         cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_profile_is_an_event),
         cmocka_unit_test(test_options_that_contradict),
         cmocka_unit_test(test_other_optimizer_is_refused),
         cmocka_unit_test(test_scores_are_logged),
