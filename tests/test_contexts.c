@@ -41,7 +41,7 @@ static void *work(void *arg)
     char *html = NULL;
     w->status = at_translate(w->translator, w->lines, COUNT, &args, keep, w, NULL);
     if (w->status == ATT_OK) w->status = at_score(w->translator, w->lines, w->lines, COUNT, NULL, keep_score, w, NULL);
-    if (w->status == ATT_OK) w->status = at_look(w->translator, "haus baum", NULL, &html, NULL);
+    if (w->status == ATT_OK) w->status = at_look(w->translator, "haus baum", NULL, ATT_LOOK_HTML, &html, NULL);
     free(html);
     return NULL;
 }

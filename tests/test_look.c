@@ -642,7 +642,7 @@ static void page_shows_what_was_computed(void **state)
     at_error err;
     at_look_result r;
     char *html;
-    must(at_look(&f->translator, text, NULL, &html, &err), &err);
+    must(at_look(&f->translator, text, NULL, ATT_LOOK_HTML, &html, &err), &err);
     must(at_look_run(&r, &f->translator.bundle, text, NULL, ATT_LOOK_TOKENS, &err), &err);
     json_t *island = island_of(html);
     for (int kind = 0; kind < ATT_LOOK_KINDS; kind++) {
@@ -672,7 +672,7 @@ static void assert_refused(struct at_translator *t, const char *text, const char
 {
     at_error err;
     char *html = (char *)"";
-    const at_status status = at_look(t, text, target, &html, &err);
+    const at_status status = at_look(t, text, target, ATT_LOOK_HTML, &html, &err);
     assert_int_equal(status, wanted);
     assert_null(html);
     if (strstr(err.text, word) == NULL) fail_msg("\"%s\" lacks \"%s\"", err.text, word);

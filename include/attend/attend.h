@@ -191,9 +191,15 @@ void at_generation_free(at_generation *generation);
 
 /* ---- pictures ---- */
 
-/* A picture of attention: one self-contained HTML page (SVG and a few lines of script) with cross-attention, the encoder's and the decoder's
- * self-attention of every layer and head for `text` and its translation (or `target` when not NULL). *html is malloc'ed. */
-at_status at_look(at_translator *translator, const char *text, const char *target, char **html, at_error *err);
+typedef enum at_look_format {
+    ATT_LOOK_HTML, /* a self-contained page: SVG and a few lines of script, one map large, with its tokens and weights */
+    ATT_LOOK_SVG   /* small maps of all layers and heads, opacity is weight */
+} at_look_format;
+
+/* A picture of attention: cross-attention, the encoder's and the decoder's self-attention of every layer and head, for `text` and its
+ * translation (or `target` when not NULL). *picture is malloc'ed text. */
+at_status at_look(at_translator *translator, const char *text, const char *target, at_look_format format, char **picture,
+                  at_error *err);
 
 /* How near a token the encoder looks: the weight that token i gives to tokens i - 1, i and i + 1, mean over heads and tokens. */
 typedef struct at_nearness {

@@ -121,7 +121,8 @@ static at_page_map decoder_map(const at_look_result *r)
     };
 }
 
-static at_status write_page(at_buf *html, const at_look_result *result, const texts *t, at_error *err)
+static at_status write_picture(at_buf *picture, const at_look_result *result, const texts *t, at_look_format format,
+                               at_error *err)
 {
     at_page_map maps[ATT_LOOK_KINDS] = {
         [ATT_LOOK_CROSS] = cross_map(result),
@@ -143,22 +144,24 @@ static at_status write_page(at_buf *html, const at_look_result *result, const te
                                     .detail_count = t->option_count,
                                     .maps = maps,
                                     .map_count = ATT_LOOK_KINDS};
-    return at_attention_page_write(html, &page, err);
+    return format == ATT_LOOK_SVG ? at_attention_overview_write(picture, &page, err)
+                                  : at_attention_page_write(picture, &page, err);
 }
 
-at_status at_look(at_translator *translator, const char *text, const char *target, char **html, at_error *err)
+at_status at_look(at_translator *translator, const char *text, const char *target, at_look_format format,
+                  char **picture, at_error *err)
 {
     const at_bundle *bundle = &translator->bundle;
     at_look_result result;
     texts t = {0};
-    at_buf page = {0};
-    *html = NULL;
+    at_buf out = {0};
+    *picture = NULL;
     ATT_TRY(at_look_run(&result, bundle, text, target, ATT_LOOK_TOKENS, err));
     at_status status = describe(&t, &result, bundle->model, target != NULL, err);
-    if (status == ATT_OK) status = write_page(&page, &result, &t, err);
+    if (status == ATT_OK) status = write_picture(&out, &result, &t, format, err);
     at_look_free(&result);
-    if (status != ATT_OK) at_buf_free(&page);
-    *html = page.data;
+    if (status != ATT_OK) at_buf_free(&out);
+    *picture = out.data;
     return status;
 }
 

@@ -23,7 +23,8 @@ static const at_option options[] = {
     {.name = "output",
      .type = ATT_OPT_PATH,
      .offset = FIELD(output),
-     .help = "the HTML page to write; - is standard output",
+     .help = "the picture to write: a page for a browser, or where the name ends in .svg, small maps of all layers "
+             "and heads; - is standard output, for a page",
      .letter = 'o'},
     {.name = "near",
      .type = ATT_OPT_PATH,
@@ -45,23 +46,30 @@ static const char *const required[] = {"model", NULL};
 
 static const at_positional positionals[] = {{"TEXT", "the sentence to translate", ATT_OPTIONAL}, {0}};
 
-static at_status write_page(at_output *output, const char *path, const char *html, at_error *err)
+static at_status write_picture(at_output *output, const char *path, const char *picture, at_error *err)
 {
     if (strcmp(path, "-") == 0) {
-        at_print(output, "%s", html);
+        at_print(output, "%s", picture);
         return ATT_OK;
     }
-    ATT_TRY(at_file_write(path, html, strlen(html), err));
+    ATT_TRY(at_file_write(path, picture, strlen(picture), err));
     at_note(output, "%s: open it in a browser", path);
     return ATT_OK;
 }
 
+static at_look_format format_of(const char *path)
+{
+    const size_t len = strlen(path);
+    return len > 4 && strcmp(path + len - 4, ".svg") == 0 ? ATT_LOOK_SVG : ATT_LOOK_HTML;
+}
+
 static at_status draw(at_cli *cli, const look_state *asked, at_translator *translator, at_error *err)
 {
-    char *html = NULL;
-    at_status status = at_look(translator, cli->arguments.positional[0], asked->target, &html, err);
-    if (status == ATT_OK) status = write_page(&cli->output, asked->output, html, err);
-    free(html);
+    char *picture = NULL;
+    at_status status =
+        at_look(translator, cli->arguments.positional[0], asked->target, format_of(asked->output), &picture, err);
+    if (status == ATT_OK) status = write_picture(&cli->output, asked->output, picture, err);
+    free(picture);
     return status;
 }
 
@@ -164,12 +172,14 @@ static at_status run(at_cli *cli, void *state, at_error *err)
 const at_command at_cmd_look = {
     .name = "look",
     .summary = "draw what a translator attends to, as a web page",
-    .description = "Translates one sentence and writes a page with the attention weights on the way: of the decoder on "
-                   "the source, and of encoder and decoder on themselves, for every layer and head. The page needs "
-                   "nothing but a browser.\n\n"
-                   "With --target it shows how the model reads while it writes that translation.",
+    .description =
+        "Translates one sentence and draws the attention weights on the way: of the decoder on the source, and of "
+        "encoder and decoder on themselves, for every layer and head. The page needs nothing but a "
+        "browser.\n\n"
+        "With --target it shows how the model reads while it writes that translation.",
     .examples = "attend look -m model.safetensors \"ein Hund rennt\" -o look.html\n"
                 "attend look -m model.safetensors \"ein Hund rennt\" --target \"a dog runs\" -o look.html\n"
+                "attend look -m model.safetensors \"ein Hund rennt\" -o heads.svg\n"
                 "attend look -m model.safetensors --near test.de\n",
     .positionals = positionals,
     .options = options,

@@ -35,13 +35,17 @@ static const float *matrix_of(const at_page_map *map, int64_t layer, int64_t hea
     return map->weights[layer] + head * map->row_count * map->column_count;
 }
 
-/* Weight number `cell` of a layer; head -1: the mean over heads. */
-static int units_at(const at_page_map *map, int64_t layer, int64_t head, int64_t cell)
+double at_page_map_weight(const at_page_map *map, int64_t layer, int64_t head, int64_t cell)
 {
     double sum = 0;
-    if (head >= 0) return units_of((double)matrix_of(map, layer, head)[cell]);
+    if (head >= 0) return (double)matrix_of(map, layer, head)[cell];
     for (int64_t h = 0; h < map->heads; h++) sum += (double)matrix_of(map, layer, h)[cell];
-    return units_of(sum / (double)map->heads);
+    return sum / (double)map->heads;
+}
+
+static int units_at(const at_page_map *map, int64_t layer, int64_t head, int64_t cell)
+{
+    return units_of(at_page_map_weight(map, layer, head, cell));
 }
 
 /* The upper end of the mean's colour scale in the last layer: its largest weight, rounded up to tenths. */

@@ -46,7 +46,13 @@ typedef struct at_attention_page {
     size_t map_count;
 } at_attention_page;
 
+/* Weight number `cell`, row by row, of a layer; head -1: the mean over heads. */
+double at_page_map_weight(const at_page_map *map, int64_t layer, int64_t head, int64_t cell);
+
 /* Appends the page. After a failure (ATT_MEMORY) html holds a part of it. */
 at_status at_attention_page_write(at_buf *html, const at_attention_page *page, at_error *err);
+
+/* Appends small maps of all layers and heads as one SVG, for a paper or a document (attention_overview.c). Likewise. */
+at_status at_attention_overview_write(at_buf *svg, const at_attention_page *page, at_error *err);
 
 #endif
