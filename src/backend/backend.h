@@ -70,6 +70,7 @@ typedef struct at_optimize_args {
 struct at_backend {
     const char *name;
     bool failed;
+    bool only_counts; /* the null backend: what is asked for counts as used, so nobody asks for a reserve */
     void (*free)(at_backend *be);
 
     void *(*alloc)(at_backend *be, size_t bytes); /* 64-byte aligned; NULL when there is none */

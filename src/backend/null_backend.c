@@ -221,6 +221,7 @@ at_status at_null_backend_new(at_backend **be, at_precision precision, at_error 
     null->next = 4096;
     null->per_word = precision == ATT_PRECISION_FLOAT32 ? 1 : 2;
     null->base = (at_backend){.name = "null",
+                              .only_counts = true,
                               .free = null_free,
                               .alloc = null_alloc,
                               .release = null_release,
