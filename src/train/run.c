@@ -16,6 +16,7 @@
 #include "train/run_check.h"
 #include "train/run_folder.h"
 #include "train/run_recipe.h"
+#include "train/run_text.h"
 #include "train/run_tokenizers.h"
 
 enum { PATH_BYTES = 4096 };
@@ -92,49 +93,6 @@ static at_status check_state(const at_params *params, const at_train_options *o,
         o->run);
 }
 
-/* What of the text was left out, for a message: "" when nothing was. */
-static at_status describe_skipped(const at_corpus *corpus, at_buf *text, at_error *err)
-{
-    at_buf_clear(text);
-    for (int i = 0; i < ATT_SKIP_KINDS; i++) {
-        const at_corpus_counts *c = &corpus->counts;
-        if (c->skipped[i] == 0) continue;
-        ATT_TRY(at_buf_printf(text, err, "%s%lld %s (first: line %lld)", text->len > 0 ? ", " : "",
-                              (long long)c->skipped[i], at_skip_name[i], (long long)c->first_skipped[i]));
-    }
-    return ATT_OK;
-}
-
-static int64_t count_skipped(const at_corpus *corpus)
-{
-    int64_t count = 0;
-    for (int i = 0; i < ATT_SKIP_KINDS; i++) count += corpus->counts.skipped[i];
-    return count;
-}
-
-static at_status fail_nothing_left(const at_corpus *corpus, const char *path, at_error *err)
-{
-    if (corpus->counts.lines == 0) return at_fail(err, ATT_INPUT, "%s is empty; give text", path);
-    at_buf skipped = {0};
-    at_status status = describe_skipped(corpus, &skipped, err);
-    if (status == ATT_OK)
-        status = at_fail(
-            err, ATT_INPUT,
-            "%s: no sentence pair is left after %lld lines%s%s; see max-tokens and max-ratio, and attend data check",
-            path, (long long)corpus->counts.lines, skipped.len > 0 ? ": " : "", skipped.len > 0 ? skipped.data : "");
-    at_buf_free(&skipped);
-    return status;
-}
-
-/* A stream needs a token to predict from, and one to predict. */
-static at_status check_left(const at_corpus *corpus, const char *path, const at_train_options *o, at_error *err)
-{
-    if (!at_is_language_model(o)) return corpus->count > 0 ? ATT_OK : fail_nothing_left(corpus, path, err);
-    if (corpus->id_count >= 2) return ATT_OK;
-    return at_fail(err, ATT_INPUT, "%s: %lld tokens are nothing to predict; give more text", path,
-                   (long long)corpus->id_count);
-}
-
 /* cache: folder of the token cache, or NULL */
 static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o,
                              const at_text_input *text, const char *cache, const volatile int *cancel, at_error *err)
@@ -145,7 +103,7 @@ static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const a
                                  .always_cache = o->cache != NULL || text->spooled,
                                  .cancel = cancel};
     ATT_TRY(at_corpus_open(corpus, &spec, err));
-    const at_status status = check_left(corpus, text->files.sources[0], o, err);
+    const at_status status = at_run_check_left(corpus, text->files.sources[0], o, err);
     if (status != ATT_OK) at_corpus_free(corpus);
     return status;
 }
@@ -249,31 +207,10 @@ static void note(const run *r, const char *text)
     if (r->trainer.hooks && r->trainer.hooks->report) r->trainer.hooks->report(r->trainer.hooks->user, &event);
 }
 
-/* Training a vocabulary takes its size as a limit: little text has fewer pieces. */
-static at_status describe_vocabulary(at_buf *text, const at_tokenizer *tokenizer, int64_t wanted, const char *side,
-                                     at_error *err)
-{
-    const int pieces = at_tokenizer_size(tokenizer);
-    if (pieces >= wanted) return ATT_OK;
-    return at_buf_printf(text, err, "%sthe %svocabulary has only %d pieces, as the text gives no more",
-                         text->len > 0 ? "; " : "", side, pieces);
-}
-
-static at_status describe_vocabularies(at_buf *text, const at_bundle *bundle, const at_train_options *o, at_error *err)
-{
-    const bool shared = bundle->source == bundle->target;
-    if (o->subword == ATT_SUBWORD_CHAR) return ATT_OK; /* its size is the text's */
-    if (o->tokenizer == NULL)
-        ATT_TRY(describe_vocabulary(text, bundle->source, o->vocab_size, shared ? "" : "source ", err));
-    if (shared || o->target_tokenizer != NULL) return ATT_OK;
-    const int64_t wanted = o->target_vocab_size > 0 ? o->target_vocab_size : o->vocab_size;
-    return describe_vocabulary(text, bundle->target, wanted, "target ", err);
-}
-
 static at_status note_vocabularies(const run *r, const at_train_options *o, at_error *err)
 {
     at_buf text = {0};
-    const at_status status = describe_vocabularies(&text, &r->bundle, o, err);
+    const at_status status = at_run_describe_vocabularies(&text, &r->bundle, o, err);
     if (status == ATT_OK && text.len > 0) note(r, text.data);
     at_buf_free(&text);
     return status;
@@ -284,10 +221,10 @@ static at_status note_corpus(const run *r, const at_corpus *corpus, const at_tex
 {
     static const char *const uses[] = {"", "tokens from ", "tokens kept in ", "", "the tokens are not kept: "};
     at_buf line = {0}, skipped = {0};
-    at_status status = describe_skipped(corpus, &skipped, err);
+    at_status status = at_run_describe_skipped(corpus, &skipped, err);
     if (status == ATT_OK && skipped.len > 0) {
         status = at_buf_printf(&line, err, "%s: %lld of %lld lines left out: %s", text->files.sources[0],
-                               (long long)count_skipped(corpus), (long long)corpus->counts.lines, skipped.data);
+                               (long long)at_run_count_skipped(corpus), (long long)corpus->counts.lines, skipped.data);
         if (status == ATT_OK) note(r, line.data);
     }
     at_buf_clear(&line);
@@ -523,7 +460,7 @@ static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_t
     ATT_TRY(plan_batches(r, o, &plan, err));
     *out = (at_training_plan){.pairs = at_is_language_model(o) ? 0 : r->train_corpus.count,
                               .tokens = at_is_language_model(o) ? r->train_corpus.id_count : 0,
-                              .skipped = count_skipped(&r->train_corpus),
+                              .skipped = at_run_count_skipped(&r->train_corpus),
                               .source_vocab = at_tokenizer_size(r->bundle.source),
                               .target_vocab = at_tokenizer_size(r->bundle.target),
                               .parameters = at_params_count(&r->bundle.model->params),
