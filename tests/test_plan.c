@@ -76,22 +76,33 @@ static void set(at_training *t, const char *name, const char *value)
     must(at_training_set(t, name, value, &error), &error);
 }
 
-/* options: "name=value name=value" */
+static const char *const common =
+    "width=128 ffn=512 heads=4 encoder-layers=2 decoder-layers=2 vocab-size=600 batch-tokens=8192 "
+    "dropout-attention=0.1 steps=3 validate-every=2 threads=2 warmup=10";
+static const char *const common_stream =
+    "width=128 heads=4 layers=2 context=64 subword=char batch-tokens=770 steps=3 threads=2 warmup=10";
+
+static void set_text(at_training *t, bool stream)
+{
+    char path[256];
+    set(t, stream ? "text" : "source", in_folder(path, "train.zh"));
+    set(t, stream ? "valid-text" : "valid-source", in_folder(path, "valid.zh"));
+    if (stream) return;
+    set(t, "target", in_folder(path, "train.en"));
+    set(t, "valid-target", in_folder(path, "valid.en"));
+}
+
+/* options: "name=value name=value"; of a language model they begin with its task */
 static at_training *training(const char *options)
 {
-    static const char *const common =
-        "width=128 ffn=512 heads=4 encoder-layers=2 decoder-layers=2 vocab-size=600 batch-tokens=8192 "
-        "dropout-attention=0.1 steps=3 validate-every=2 threads=2 warmup=10";
+    const bool stream = strncmp(options, "task=language-model", 19) == 0;
     char path[256], text[600];
     at_error error;
     at_training *t;
     must(at_training_new(&t, &error), &error);
-    set(t, "source", in_folder(path, "train.zh"));
-    set(t, "target", in_folder(path, "train.en"));
-    set(t, "valid-source", in_folder(path, "valid.zh"));
-    set(t, "valid-target", in_folder(path, "valid.en"));
+    set_text(t, stream);
     set(t, "run", in_folder(path, "run"));
-    snprintf(text, sizeof text, "%s %s", common, options);
+    snprintf(text, sizeof text, "%s %s", stream ? common_stream : common, options);
     for (char *rest = text, *word; (word = strtok_r(rest, " ", &rest)) != NULL;) {
         char *value = strchr(word, '=');
         *value++ = '\0';
@@ -168,6 +179,8 @@ static void prediction_is_what_a_run_takes(void **state)
         "best-metric=chrf valid-sentences=100 batch-tokens=4096",
         "batch-tokens=16384 batch-measure=packed accumulate=2 average=2 keep=2 validate-every=1",
         "width=512 precision=bf16-emulated batch-tokens=2048",
+        "sample-alpha=0.1 sample-best=64 batch-tokens=16384",
+        "best-metric=bleu valid-beam=16 valid-sentences=100 width=64 ffn=8192 batch-tokens=256",
     };
     if (!MEASURES) skip();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -187,16 +200,35 @@ static void a_limit_is_kept(void **state)
     int64_t own, measured;
     if (!MEASURES) skip();
     const int64_t whole = run_apart("", true, &own).plan.peak_bytes, limit = whole * 2 / 3;
-    snprintf(options, sizeof options, "memory=%lld", (long long)limit);
+    snprintf(options, sizeof options, "steps=50 epochs=1 memory=%lld", (long long)limit);
     const at_training_plan plan = run_apart(options, true, &own).plan;
     assert_true(plan.accumulate > 1 && plan.batch_tokens * plan.accumulate == 8192 && plan.peak_bytes <= limit);
     const found done = run_apart(options, false, &measured);
     if (done.status != ATT_OK) fail_msg("%s", done.text);
     assert_near(options, plan.peak_bytes, measured);
-    const found again = run_apart("epochs=2 memory=0", false, &measured); /* the batches that it began with */
+    const at_training_plan begun = run_apart("steps=50 epochs=2 memory=0", true, &own).plan;
+    assert_true(begun.accumulate == plan.accumulate && begun.batch_tokens == plan.batch_tokens);
+    const found again = run_apart("steps=50 epochs=2 memory=0", false, &measured); /* the batches that it began with */
     assert_int_equal(again.status, ATT_OK);
+    assert_near("as it was begun", begun.peak_bytes, measured);
     assert_true(measured < whole - (whole - plan.peak_bytes) / 2);
     remove_run();
+}
+
+/* Down to one window a batch, and the same number of windows an update. */
+static void a_stream_is_cut_by_windows(void **state)
+{
+    (void)state;
+    char options[100];
+    int64_t own;
+    if (!MEASURES) skip();
+    const found least = run_apart("task=language-model batch-tokens=64", true, &own);
+    if (least.status != ATT_OK) fail_msg("%s", least.text);
+    snprintf(options, sizeof options, "task=language-model memory=%lld", (long long)least.plan.peak_bytes + 500000);
+    const found cut = run_apart(options, true, &own);
+    if (cut.status != ATT_OK) fail_msg("%s", cut.text);
+    assert_int_equal(cut.plan.batch_tokens, 64); /* 770 / 12 */
+    assert_int_equal(cut.plan.accumulate, 12);
 }
 
 static void what_cannot_fit_is_refused(void **state)
@@ -217,6 +249,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prediction_is_what_a_run_takes),
         cmocka_unit_test(a_limit_is_kept),
+        cmocka_unit_test(a_stream_is_cut_by_windows),
         cmocka_unit_test(what_cannot_fit_is_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -190,6 +190,47 @@ static void test_stop_and_resume(void **state)
     assert_same_run("whole", "parts");
 }
 
+static void shell(const char *format, const char *run)
+{
+    char path[256], command[1000];
+    snprintf(command, sizeof command, format, in_folder(path, run));
+    assert_int_equal(system(command), 0);
+}
+
+static void stop_early(const char *run, const char *option, const char *value)
+{
+    at_error error;
+    stopper s = {.at_step = 7};
+    const at_training_hooks hooks = {stop_at, &s, &s.cancel, false};
+    at_training *t = small_run(run, "2");
+    set(t, option, value);
+    assert_int_equal(at_training_run(t, &hooks, &error), ATT_CANCELLED);
+    at_training_free(t);
+}
+
+/* As written before batches could be cut. Keys of the same length, so that the header stays whole; without its hash a file is
+ * foreign, and passes. */
+static void test_checkpoint_without_parts(void **state)
+{
+    (void)state;
+    char path[256];
+    if (!at_path_exists(in_folder(path, "whole"))) run_to_end("whole", "2");
+    stop_early("no-parts", "threads", "2");
+    shell("cd %s && LC_ALL=C sed -i 's/attend\\.format/attend.Format/; s/attend\\.hash/attend.Hash/; s/parts/Parts/' "
+          "last.safetensors && grep -q Parts last.safetensors",
+          "no-parts");
+    run_to_end("no-parts", "2");
+    assert_same_run("whole", "no-parts");
+}
+
+/* A machine without bfloat16 goes on in float32. */
+static void test_precision_may_change(void **state)
+{
+    (void)state;
+    stop_early("precision", "precision", "bf16-emulated");
+    run_to_end("precision", "2");
+}
+
 static void test_rich_threads(void **state)
 {
     (void)state;
@@ -441,7 +482,28 @@ static void test_other_recipe_is_refused(void **state)
     set(t, "width", "64");
     assert_int_equal(at_training_run(t, NULL, &error), ATT_OPTION);
     assert_non_null(strstr(error.text, "width"));
+    at_training_plan plan;
+    assert_int_equal(at_training_dry_run(t, NULL, &plan, &error), ATT_OPTION);
+    assert_non_null(strstr(error.text, "width"));
     at_training_free(t);
+}
+
+/* What a recipe of an older version doesn't name had its default. */
+static void test_option_of_later_is_refused(void **state)
+{
+    (void)state;
+    at_error error;
+    char path[256];
+    if (!at_path_exists(in_folder(path, "fixed"))) run_to_end("fixed", "2");
+    shell("sed -i '/^clip:/d; /^norm:/d; /^smoothing:/d' %s/recipe.yaml", "fixed");
+    at_training *t = small_run("fixed", "2");
+    set(t, "clip", "1");
+    assert_int_equal(at_training_run(t, NULL, &error), ATT_OPTION);
+    assert_non_null(strstr(error.text, "clip"));
+    set(t, "clip", "0");
+    set(t, "norm", "pre");
+    refuse(t, "norm");
+    run_to_end("fixed", "2");
 }
 
 /* The same text under another path continues; other text under the same path doesn't. */
@@ -510,6 +572,27 @@ static void test_dry_run(void **state)
     assert_false(at_path_exists(in_folder(path, "never")));
 }
 
+static void raise_at_note(void *user, const at_training_event *event)
+{
+    if (event->kind == ATT_TRAINING_NOTED && strstr(event->text, "are training pairs, too") != NULL) *(int *)user = 1;
+}
+
+/* Raised once all text is read, the flag stops the counting. */
+static void test_dry_run_is_cancelled(void **state)
+{
+    (void)state;
+    at_error error;
+    at_training_plan plan;
+    char path[256];
+    int cancel = 0;
+    const at_training_hooks hooks = {raise_at_note, &cancel, &cancel, false};
+    at_training *t = small_run("never", "2");
+    set(t, "valid-source", in_folder(path, "train.zh"));
+    set(t, "valid-target", in_folder(path, "train.en"));
+    assert_int_equal(at_training_dry_run(t, &hooks, &plan, &error), ATT_CANCELLED);
+    at_training_free(t);
+}
+
 static void test_bad_options(void **state)
 {
     (void)state;
@@ -531,6 +614,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_give_the_same_bytes),
         cmocka_unit_test(test_stop_and_resume),
+        cmocka_unit_test(test_checkpoint_without_parts),
+        cmocka_unit_test(test_precision_may_change),
         cmocka_unit_test(test_kill_nine),
         cmocka_unit_test(test_rich_threads),
         cmocka_unit_test(test_rich_stop_and_resume),
@@ -541,10 +626,12 @@ int main(void)
         cmocka_unit_test(test_scores_are_logged),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_other_recipe_is_refused),
+        cmocka_unit_test(test_option_of_later_is_refused),
         cmocka_unit_test(test_other_text_is_refused),
         cmocka_unit_test(test_finished_run_stays),
         cmocka_unit_test(test_divergence_is_told),
         cmocka_unit_test(test_dry_run),
+        cmocka_unit_test(test_dry_run_is_cancelled),
         cmocka_unit_test(test_bad_options),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

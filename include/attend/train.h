@@ -105,7 +105,8 @@ at_status at_training_run_seeds(at_training *training, int64_t count, const at_t
 
 /* What a run would be, without running it: sizes and memory, computed by a backend that only counts. Memory is that of a
  * process that does nothing else. Reads all text and, when none is
- * given, trains the tokenizer, but keeps nothing. Of hooks (may be NULL), ATT_TRAINING_NOTED is reported. */
+ * given, trains the tokenizer, but keeps nothing. A run that has begun is planned as it would go on; what at_training_run
+ * refuses is refused. Of hooks (may be NULL), ATT_TRAINING_NOTED is reported, and cancel gives ATT_CANCELLED. */
 typedef struct at_training_plan {
     int64_t pairs, skipped; /* sentence pairs kept and left out; of a language model lines left out */
     int64_t tokens;         /* of a language model's text; else 0 */

@@ -70,6 +70,7 @@ typedef struct at_optimize_args {
 struct at_backend {
     const char *name;
     bool failed;
+    bool only_counts; /* the null backend: what is asked for counts as used, so nobody asks for a reserve */
     void (*free)(at_backend *be);
 
     void *(*alloc)(at_backend *be, size_t bytes); /* 64-byte aligned; NULL when there is none */
@@ -168,6 +169,10 @@ typedef struct at_scratch_sizes {
 
 /* Bytes that the CPU backend takes for itself with so many threads (0: the default). */
 size_t at_cpu_scratch_bytes(const at_scratch_sizes *sizes, int threads);
+/* Bytes that a block of its memory takes: whole cache lines, or whole huge pages where it is large. */
+size_t at_cpu_block_bytes(size_t bytes);
+/* Floats of its packed copy of w, for x W or y W^T (transposed); per_word: elements along the depth in 32 bits. */
+int64_t at_cpu_pack_floats(const at_weight *w, bool transposed, int64_t per_word);
 
 /* How linear layers and the loss multiply, forward and backward: in float32, or with operands rounded to bfloat16 and sums in
  * float32 (mixed precision; Kalamkar et al. 2019, A Study of BFLOAT16 for Deep Learning Training). Matrices stay float32, only packed
@@ -178,8 +183,10 @@ extern const char *const at_precision_names[]; /* ended by NULL */
 /* Precision of a CPU backend, float32 at first. To be called before any weight is packed. ATT_UNSUPPORTED: BF16 on an
  * instruction set without bfloat16 products; BF16_EMULATED does the same there, with float32 arithmetic: for tests. */
 at_status at_cpu_backend_set_precision(at_backend *be, at_precision precision, at_error *err);
-/* Both: the default instruction set in an at_precision. */
-at_status at_cpu_backend_with_precision(at_backend **be, int threads, int precision, at_error *err);
+/* Both: the default instruction set in that precision. */
+at_status at_cpu_backend_with_precision(at_backend **be, int threads, at_precision precision, at_error *err);
+/* Whether there is such a backend, without making it: ATT_UNSUPPORTED as above, or for ATTEND_ISA. */
+at_status at_cpu_check_precision(at_precision precision, at_error *err);
 
 /* What the null backend counted. Its pointers must not be read. */
 typedef struct at_null_counts {
@@ -187,8 +194,8 @@ typedef struct at_null_counts {
     at_scratch_sizes scratch;
     double flop; /* of products and attention, multiply and add counted as two */
 } at_null_counts;
-/* The backend counts for one of this at_precision. */
-at_status at_null_backend_new(at_backend **be, int precision, at_error *err);
+/* The backend counts for one of this precision. */
+at_status at_null_backend_new(at_backend **be, at_precision precision, at_error *err);
 at_null_counts at_null_backend_counts(const at_backend *be);
 void at_null_backend_forget_peak(at_backend *be);
 

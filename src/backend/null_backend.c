@@ -33,19 +33,12 @@ static void null_free(at_backend *be)
     free(be);
 }
 
-/* Large blocks lie in huge pages, as the CPU backend asks for them. */
-static size_t whole_pages(size_t bytes)
-{
-    enum { HUGE_PAGE = 2 << 20 };
-    return bytes < 2 * HUGE_PAGE ? bytes : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-}
-
 static void *null_alloc(at_backend *be, size_t bytes)
 {
     null_backend *null = null_of(be);
     const uintptr_t at = null->next;
     null->next += (bytes + 63) / 64 * 64;
-    null->counts.bytes += whole_pages(bytes);
+    null->counts.bytes += at_cpu_block_bytes(bytes);
     if (null->counts.bytes > null->counts.peak_bytes) null->counts.peak_bytes = null->counts.bytes;
     return (void *)at; /* never dereferenced */
 }
@@ -53,7 +46,7 @@ static void *null_alloc(at_backend *be, size_t bytes)
 static void null_release(at_backend *be, void *memory, size_t bytes)
 {
     (void)memory;
-    null_of(be)->counts.bytes -= whole_pages(bytes);
+    null_of(be)->counts.bytes -= at_cpu_block_bytes(bytes);
 }
 
 static void null_upload(at_backend *be, void *to, const void *from, size_t bytes)
@@ -73,15 +66,9 @@ static void null_zero(at_backend *be, float *x, int64_t n)
     (void)be, (void)x, (void)n;
 }
 
-static int64_t round_up(int64_t n)
-{
-    return (n + 15) / 16 * 16;
-}
-
 static int64_t null_pack_size(at_backend *be, const at_weight *w, bool transposed)
 {
-    const int64_t per_word = null_of(be)->per_word, depth = transposed ? w->n : w->k;
-    return round_up(transposed ? w->k : w->n) * ((depth + per_word - 1) / per_word);
+    return at_cpu_pack_floats(w, transposed, null_of(be)->per_word);
 }
 
 static void null_pack(at_backend *be, float *packed, const at_weight *w, bool transposed)
@@ -227,13 +214,14 @@ static void null_top_k(at_backend *be, int32_t *ids, float *log_probs, float *lo
     }
 }
 
-at_status at_null_backend_new(at_backend **be, int precision, at_error *err)
+at_status at_null_backend_new(at_backend **be, at_precision precision, at_error *err)
 {
     null_backend *null = calloc(1, sizeof *null);
     if (null == NULL) return at_fail_memory(err, sizeof *null);
     null->next = 4096;
     null->per_word = precision == ATT_PRECISION_FLOAT32 ? 1 : 2;
     null->base = (at_backend){.name = "null",
+                              .only_counts = true,
                               .free = null_free,
                               .alloc = null_alloc,
                               .release = null_release,

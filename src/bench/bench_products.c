@@ -72,7 +72,7 @@ at_status at_bench_products_list(at_bench_products *p, const at_bench_options *o
     at_bench_work work;
     at_backend *be;
     *p = (at_bench_products){.count = 0};
-    ATT_TRY(at_null_backend_new(&be, o->precision, err));
+    ATT_TRY(at_null_backend_new(&be, (at_precision)o->precision, err));
     ATT_TRY(at_profile_backend_new(&be, be, ATT_PROFILE_SHAPES, err));
     at_status status = at_bench_work_open(&work, o, be, err);
     if (status == ATT_OK) status = list_from(p, &work, be, err);
@@ -239,7 +239,7 @@ static at_status run_with(at_bench_products *p, const at_bench_options *options,
 {
     at_bench_work work;
     at_backend *be;
-    ATT_TRY(at_cpu_backend_with_precision(&be, threads, options->precision, err));
+    ATT_TRY(at_cpu_backend_with_precision(&be, threads, (at_precision)options->precision, err));
     at_peer_sgemm_threads(threads);
     at_status status = at_bench_work_open(&work, options, be, err);
     if (status == ATT_OK) status = measure(p, &work, be, threads, err);

@@ -71,7 +71,7 @@ at_status at_bench_train(at_bench_options *o, bool profile, at_bench_train_resul
     at_backend *be;
     *r = (at_bench_train_result){.threads = o->threads > 0 ? (int)o->threads : at_cpu_count()};
     at_bench_shape(o);
-    ATT_TRY(at_cpu_backend_with_precision(&be, r->threads, o->precision, err));
+    ATT_TRY(at_cpu_backend_with_precision(&be, r->threads, (at_precision)o->precision, err));
     if (profile) ATT_TRY(at_profile_backend_new(&be, be, ATT_PROFILE_WEIGHTS, err));
     at_status status = at_bench_work_open(&work, o, be, err);
     if (status == ATT_OK) status = run(&work, profile, r, err);

@@ -9,9 +9,20 @@ enum { LINE = 64, HUGE_PAGE = 2 << 20 };
 
 /* Large blocks ask for huge pages: matrices are walked by columns too, and small pages would miss the translation buffer at
  * every row. */
+static size_t block_unit(size_t bytes)
+{
+    return bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : LINE;
+}
+
+size_t at_cpu_block_bytes(size_t bytes)
+{
+    const size_t unit = block_unit(bytes);
+    return (bytes + unit - 1) / unit * unit;
+}
+
 static void *alloc_aligned(size_t bytes)
 {
-    const size_t unit = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : LINE, whole = (bytes + unit - 1) / unit * unit;
+    const size_t unit = block_unit(bytes), whole = at_cpu_block_bytes(bytes);
     void *memory = aligned_alloc(unit, whole);
 #ifdef MADV_HUGEPAGE
     if (memory && unit == HUGE_PAGE) (void)madvise(memory, whole, MADV_HUGEPAGE);
@@ -157,22 +168,34 @@ at_status at_cpu_backend_new(at_backend **be, int threads, const char *isa, at_e
     return ATT_OK;
 }
 
-at_status at_cpu_backend_with_precision(at_backend **be, int threads, int precision, at_error *err)
+at_status at_cpu_backend_with_precision(at_backend **be, int threads, at_precision precision, at_error *err)
 {
     ATT_TRY(at_cpu_backend_new(be, threads, NULL, err));
-    const at_status status = at_cpu_backend_set_precision(*be, (at_precision)precision, err);
+    const at_status status = at_cpu_backend_set_precision(*be, precision, err);
     if (status != ATT_OK) (*be)->free(*be);
     return status;
+}
+
+static at_status check_precision(const at_kernels *k, at_precision precision, at_error *err)
+{
+    if (precision != ATT_PRECISION_BF16 || at_kernels_bf16_native(k)) return ATT_OK;
+    return at_fail(err, ATT_UNSUPPORTED,
+                   "precision bf16: instruction set %s does not multiply bfloat16, so float32 is faster; try "
+                   "precision float32",
+                   k->isa);
+}
+
+at_status at_cpu_check_precision(at_precision precision, at_error *err)
+{
+    at_kernels k;
+    ATT_TRY(at_cpu_kernels(&k, NULL, err));
+    return check_precision(&k, precision, err);
 }
 
 at_status at_cpu_backend_set_precision(at_backend *be, at_precision precision, at_error *err)
 {
     at_cpu *cpu = at_cpu_of(be);
-    if (precision == ATT_PRECISION_BF16 && !at_kernels_bf16_native(&cpu->k))
-        return at_fail(err, ATT_UNSUPPORTED,
-                       "precision bf16: instruction set %s does not multiply bfloat16, so float32 is faster; try "
-                       "precision float32",
-                       cpu->k.isa);
+    ATT_TRY(check_precision(&cpu->k, precision, err));
     cpu->product = precision == ATT_PRECISION_FLOAT32 ? &cpu->k.float32 : &cpu->k.bf16;
     return ATT_OK;
 }

@@ -30,10 +30,15 @@ static pack_job pack_job_of(at_backend *be, float *packed, const at_weight *w, b
     return job;
 }
 
+int64_t at_cpu_pack_floats(const at_weight *w, bool transposed, int64_t per_word)
+{
+    const int64_t depth = transposed ? w->n : w->k, n = transposed ? w->k : w->n;
+    return at_round_up(n, ATT_PANEL) * at_ceil_div(depth, per_word);
+}
+
 static int64_t pack_size(at_backend *be, const at_weight *w, bool transposed)
 {
-    const pack_job job = pack_job_of(be, NULL, w, transposed);
-    return at_round_up(job.n, ATT_PANEL) * at_words(job.cpu->product, job.depth);
+    return at_cpu_pack_floats(w, transposed, at_cpu_of(be)->product->per_word);
 }
 
 static void pack(at_backend *be, float *packed, const at_weight *w, bool transposed)

@@ -27,7 +27,7 @@ static at_device_chunk *chunk_new(at_ctx *ctx, const at_device_area *area, size_
         return NULL;
     }
     const size_t growth = area->used < LEAST_CHUNK ? LEAST_CHUNK : area->used > MOST_CHUNK ? MOST_CHUNK : area->used;
-    const size_t wanted = bytes > growth ? bytes : growth;
+    const size_t wanted = bytes > growth || ctx->be->only_counts ? bytes : growth;
     *c = (at_device_chunk){ctx->be->alloc(ctx->be, wanted), wanted, 0, NULL};
     if (c->data) return c;
     free(c);
@@ -58,7 +58,7 @@ static void area_begin(at_ctx *ctx, at_device_area *area)
 {
     if (area->chunks && area->chunks->next) {
         area_free(ctx, area);
-        area->chunks = chunk_new(ctx, area, area->peak + area->peak / 4);
+        area->chunks = chunk_new(ctx, area, area->peak + (ctx->be->only_counts ? 0 : area->peak / 4));
     }
     area_reset(area);
 }

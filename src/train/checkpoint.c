@@ -89,6 +89,7 @@ static at_status progress_parse(at_progress *p, const char *text, const char *pa
         else
             *(int64_t *)(void *)at = json_integer_value(value);
     }
+    if (json_object_get(object, "parts") == NULL) p->parts = 1; /* batches weren't cut then */
     p->finished = json_is_true(json_object_get(object, "finished"));
     json_decref(object);
     return ATT_OK;

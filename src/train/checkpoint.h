@@ -20,7 +20,7 @@ typedef struct at_progress {
     int64_t adam_step; /* updates applied, whatever the optimizer */
     int64_t epoch;     /* from 0 */
     int64_t batch;     /* batches of this epoch that are done */
-    int64_t parts;     /* into which each batch is cut (option memory) */
+    int64_t parts;     /* into which each batch is cut (option memory); 1 where the file has none */
     int64_t skipped;   /* updates skipped for a non-finite loss or gradient */
     int64_t skipped_in_a_row;
     int64_t validations, bad_validations; /* bad: since the best one */

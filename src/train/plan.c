@@ -20,13 +20,17 @@ static at_status pair_batcher(at_batcher **batcher, const at_bundle *bundle, con
     return at_batcher_new(batcher, corpus, &options, err);
 }
 
+/* Of a language model. */
+static int64_t context_of(const at_bundle *bundle)
+{
+    return bundle->model->arch->max_tokens(bundle->model);
+}
+
 static at_status window_batcher(at_batcher **batcher, const at_bundle *bundle, const at_corpus *corpus,
                                 const at_train_options *o, bool sorted, at_error *err)
 {
-    const at_window_options options = {.context = bundle->model->arch->max_tokens(bundle->model),
-                                       .batch_tokens = o->batch_tokens,
-                                       .seed = (uint64_t)o->seed,
-                                       .sorted = sorted};
+    const at_window_options options = {
+        .context = context_of(bundle), .batch_tokens = o->batch_tokens, .seed = (uint64_t)o->seed, .sorted = sorted};
     return at_window_batcher_new(batcher, corpus, &options, err);
 }
 
@@ -57,6 +61,11 @@ static int64_t area_bytes(const at_ctx *ctx)
  * budget evenly. */
 enum { LOOKED_AT = 512, LONGEST = 16 };
 
+static at_status check_cancel(const at_plan_input *in, at_error *err)
+{
+    return in->cancel && *in->cancel ? at_fail(err, ATT_CANCELLED, "interrupted while planning") : ATT_OK;
+}
+
 static at_status plan_batches(at_plan *plan, const at_plan_input *in, at_ctx *ctx, at_batcher *batcher, at_error *err)
 {
     at_loss sum;
@@ -67,6 +76,7 @@ static at_status plan_batches(at_plan *plan, const at_plan_input *in, at_ctx *ct
     for (int64_t i = 0; i < plan->batches; i++) {
         const bool regular = i % stride == 0;
         if (!regular && i < plan->batches - LONGEST) continue;
+        ATT_TRY(check_cancel(in, err));
         const double before = counts_of(in).flop;
         at_params_clear_grad(&in->bundle->model->params);
         ATT_TRY(at_accumulate(ctx, in->bundle->model, batcher, i, 1, (float)in->options->smoothing, 0, &sum, err));
@@ -81,7 +91,7 @@ static at_status plan_update(at_plan *plan, const at_plan_input *in, at_error *e
 {
     at_batcher *batcher = NULL;
     at_ctx ctx;
-    ATT_TRY(at_run_batcher(&batcher, in->bundle, in->train, in->options, true, NULL, err));
+    ATT_TRY(at_run_batcher(&batcher, in->bundle, in->train, in->options, true, in->resampling, err));
     at_ctx_init(&ctx, backend_of(in));
     ctx.recompute = in->options->recompute;
     const at_status status = plan_batches(plan, in, &ctx, batcher, err);
@@ -126,7 +136,7 @@ static at_status plan_translation(at_plan *plan, const at_plan_input *in, at_err
     const at_train_options *o = in->options;
     at_valid_scores scores;
     at_null_backend_forget_peak(backend_of(in));
-    if (in->valid_text) ATT_TRY(at_valid_text_score(in->valid_text, in->bundle, o, NULL, &scores, err));
+    if (in->valid_text) ATT_TRY(at_valid_text_score(in->valid_text, in->bundle, o, in->cancel, &scores, err));
     if (o->show) ATT_TRY(at_show(in->bundle, o->show, ignore, NULL, err));
     plan->translation = in->valid_text || o->show ? beside_blocks(plan, in) : 0;
     return ATT_OK;
@@ -170,11 +180,16 @@ at_train_options at_plan_cut(const at_train_options *options, int64_t parts)
     return cut;
 }
 
-/* The next number of parts that divides the batch, or 0: smaller batches would hold one pair and be no smaller. */
-static int64_t next_parts(const at_train_options *o, int64_t parts)
+/* The next number of parts that divides the batch, or of a language model its windows; or 0: smaller batches would hold one
+ * pair or window and be no smaller. */
+static int64_t next_parts(const at_plan_input *in, int64_t parts)
 {
-    for (parts++; o->batch_tokens / parts > o->max_tokens; parts++)
-        if (o->batch_tokens % parts == 0) return parts;
+    const at_train_options *o = in->options;
+    const bool windows = at_is_language_model(o);
+    const int64_t whole = windows ? o->batch_tokens / context_of(in->bundle) : o->batch_tokens;
+    const int64_t least = windows ? 1 : o->max_tokens + 1;
+    for (parts++; whole / parts >= least; parts++)
+        if (whole % parts == 0) return parts;
     return 0;
 }
 
@@ -211,7 +226,7 @@ at_status at_plan_fit(int64_t *parts, at_plan *plan, const at_plan_input *in, in
     at_train_options cut;
     at_plan_input with = *in;
     with.options = &cut;
-    for (int64_t next = *parts = 1; next > 0; next = next_parts(in->options, next)) {
+    for (int64_t next = *parts = 1; next > 0; next = next_parts(in, next)) {
         *parts = next;
         cut = at_plan_cut(in->options, next);
         ATT_TRY(at_plan_make(plan, &with, err));

@@ -21,6 +21,8 @@ typedef struct at_plan_input {
     const at_corpus *train, *valid;
     const at_valid_text *valid_text; /* NULL: nothing is translated */
     const at_train_options *options;
+    const at_resampling *resampling; /* of the training text; NULL: none */
+    const volatile int *cancel;      /* raised by the caller to stop: ATT_CANCELLED; may be NULL */
 } at_plan_input;
 
 typedef struct at_plan {
@@ -35,7 +37,7 @@ at_status at_plan_make(at_plan *plan, const at_plan_input *in, at_error *err);
 /* Finds the fewest parts into which each batch must be cut so that the run takes at most `limit` bytes. What they cost
  * goes to *plan. ATT_OPTION: no number of parts is enough; the message says what would be. */
 at_status at_plan_fit(int64_t *parts, at_plan *plan, const at_plan_input *in, int64_t limit, at_error *err);
-/* The options with each batch cut into parts: an update's tokens stay the same. */
+/* The options with each batch cut into parts: an update's tokens stay the same, or of a language model its windows. */
 at_train_options at_plan_cut(const at_train_options *options, int64_t parts);
 
 /* A batcher as the options ask for it. sorted: for validation and planning. resampling: NULL: tokens as they are in the

@@ -16,6 +16,7 @@
 #include "train/run_check.h"
 #include "train/run_folder.h"
 #include "train/run_recipe.h"
+#include "train/run_text.h"
 #include "train/run_tokenizers.h"
 
 enum { PATH_BYTES = 4096 };
@@ -92,49 +93,6 @@ static at_status check_state(const at_params *params, const at_train_options *o,
         o->run);
 }
 
-/* What of the text was left out, for a message: "" when nothing was. */
-static at_status describe_skipped(const at_corpus *corpus, at_buf *text, at_error *err)
-{
-    at_buf_clear(text);
-    for (int i = 0; i < ATT_SKIP_KINDS; i++) {
-        const at_corpus_counts *c = &corpus->counts;
-        if (c->skipped[i] == 0) continue;
-        ATT_TRY(at_buf_printf(text, err, "%s%lld %s (first: line %lld)", text->len > 0 ? ", " : "",
-                              (long long)c->skipped[i], at_skip_name[i], (long long)c->first_skipped[i]));
-    }
-    return ATT_OK;
-}
-
-static int64_t count_skipped(const at_corpus *corpus)
-{
-    int64_t count = 0;
-    for (int i = 0; i < ATT_SKIP_KINDS; i++) count += corpus->counts.skipped[i];
-    return count;
-}
-
-static at_status fail_nothing_left(const at_corpus *corpus, const char *path, at_error *err)
-{
-    if (corpus->counts.lines == 0) return at_fail(err, ATT_INPUT, "%s is empty; give text", path);
-    at_buf skipped = {0};
-    at_status status = describe_skipped(corpus, &skipped, err);
-    if (status == ATT_OK)
-        status = at_fail(
-            err, ATT_INPUT,
-            "%s: no sentence pair is left after %lld lines%s%s; see max-tokens and max-ratio, and attend data check",
-            path, (long long)corpus->counts.lines, skipped.len > 0 ? ": " : "", skipped.len > 0 ? skipped.data : "");
-    at_buf_free(&skipped);
-    return status;
-}
-
-/* A stream needs a token to predict from, and one to predict. */
-static at_status check_left(const at_corpus *corpus, const char *path, const at_train_options *o, at_error *err)
-{
-    if (!at_is_language_model(o)) return corpus->count > 0 ? ATT_OK : fail_nothing_left(corpus, path, err);
-    if (corpus->id_count >= 2) return ATT_OK;
-    return at_fail(err, ATT_INPUT, "%s: %lld tokens are nothing to predict; give more text", path,
-                   (long long)corpus->id_count);
-}
-
 /* cache: folder of the token cache, or NULL */
 static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const at_train_options *o,
                              const at_text_input *text, const char *cache, const volatile int *cancel, at_error *err)
@@ -145,7 +103,7 @@ static at_status read_corpus(at_corpus *corpus, const at_bundle *bundle, const a
                                  .always_cache = o->cache != NULL || text->spooled,
                                  .cancel = cancel};
     ATT_TRY(at_corpus_open(corpus, &spec, err));
-    const at_status status = check_left(corpus, text->files.sources[0], o, err);
+    const at_status status = at_run_check_left(corpus, text->files.sources[0], o, err);
     if (status != ATT_OK) at_corpus_free(corpus);
     return status;
 }
@@ -177,6 +135,11 @@ static void run_free(run *r)
     at_text_input_free(&r->valid_text);
     at_buf_free(&r->recipe);
     at_run_folder_release(r->lock);
+}
+
+static const volatile int *cancel_of(const run *r)
+{
+    return r->trainer.hooks ? r->trainer.hooks->cancel : NULL;
 }
 
 /* From the checkpoint, or from nothing and not built yet; either way the recipe must be the folder's. */
@@ -244,31 +207,10 @@ static void note(const run *r, const char *text)
     if (r->trainer.hooks && r->trainer.hooks->report) r->trainer.hooks->report(r->trainer.hooks->user, &event);
 }
 
-/* Training a vocabulary takes its size as a limit: little text has fewer pieces. */
-static at_status describe_vocabulary(at_buf *text, const at_tokenizer *tokenizer, int64_t wanted, const char *side,
-                                     at_error *err)
-{
-    const int pieces = at_tokenizer_size(tokenizer);
-    if (pieces >= wanted) return ATT_OK;
-    return at_buf_printf(text, err, "%sthe %svocabulary has only %d pieces, as the text gives no more",
-                         text->len > 0 ? "; " : "", side, pieces);
-}
-
-static at_status describe_vocabularies(at_buf *text, const at_bundle *bundle, const at_train_options *o, at_error *err)
-{
-    const bool shared = bundle->source == bundle->target;
-    if (o->subword == ATT_SUBWORD_CHAR) return ATT_OK; /* its size is the text's */
-    if (o->tokenizer == NULL)
-        ATT_TRY(describe_vocabulary(text, bundle->source, o->vocab_size, shared ? "" : "source ", err));
-    if (shared || o->target_tokenizer != NULL) return ATT_OK;
-    const int64_t wanted = o->target_vocab_size > 0 ? o->target_vocab_size : o->vocab_size;
-    return describe_vocabulary(text, bundle->target, wanted, "target ", err);
-}
-
 static at_status note_vocabularies(const run *r, const at_train_options *o, at_error *err)
 {
     at_buf text = {0};
-    const at_status status = describe_vocabularies(&text, &r->bundle, o, err);
+    const at_status status = at_run_describe_vocabularies(&text, &r->bundle, o, err);
     if (status == ATT_OK && text.len > 0) note(r, text.data);
     at_buf_free(&text);
     return status;
@@ -279,10 +221,10 @@ static at_status note_corpus(const run *r, const at_corpus *corpus, const at_tex
 {
     static const char *const uses[] = {"", "tokens from ", "tokens kept in ", "", "the tokens are not kept: "};
     at_buf line = {0}, skipped = {0};
-    at_status status = describe_skipped(corpus, &skipped, err);
+    at_status status = at_run_describe_skipped(corpus, &skipped, err);
     if (status == ATT_OK && skipped.len > 0) {
         status = at_buf_printf(&line, err, "%s: %lld of %lld lines left out: %s", text->files.sources[0],
-                               (long long)count_skipped(corpus), (long long)corpus->counts.lines, skipped.data);
+                               (long long)at_run_count_skipped(corpus), (long long)corpus->counts.lines, skipped.data);
         if (status == ATT_OK) note(r, line.data);
     }
     at_buf_clear(&line);
@@ -312,7 +254,7 @@ static at_status note_shared(const run *r, at_error *err)
 /* Reads both corpora. */
 static at_status open_corpora(run *r, const at_train_options *o, at_error *err)
 {
-    const volatile int *cancel = r->trainer.hooks ? r->trainer.hooks->cancel : NULL;
+    const volatile int *cancel = cancel_of(r);
     ATT_TRY(read_corpus(&r->train_corpus, &r->bundle, o, &r->train_text, r->folder, cancel, err));
     ATT_TRY(note_corpus(r, &r->train_corpus, &r->train_text, err));
     if (r->valid_text.files.count > 0) {
@@ -344,19 +286,24 @@ static at_status open_text(run *r, const at_train_options *o, at_error *err)
         r->trainer.valid_text = &r->scored;
     }
     tidy_text(r);
-    return settle_text(r, o->run, err);
-}
-
-static at_status make_batchers(run *r, at_error *err)
-{
-    const at_train_options *o = &r->options;
     r->resampling = (at_resampling){.source = r->bundle.source,
                                     .target = r->bundle.target,
                                     .how = {.alpha = o->sample_alpha, .best = (int)o->sample_best},
                                     .seed = (uint64_t)o->seed,
                                     .max_tokens = o->max_tokens};
-    ATT_TRY(at_run_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false,
-                           o->sample_alpha > 0 ? &r->resampling : NULL, err));
+    return settle_text(r, o->run, err);
+}
+
+/* How the training text is drawn anew each epoch; NULL: it isn't. */
+static const at_resampling *resampling_of(const run *r)
+{
+    return r->resampling.how.alpha > 0 ? &r->resampling : NULL;
+}
+
+static at_status make_batchers(run *r, at_error *err)
+{
+    const at_train_options *o = &r->options;
+    ATT_TRY(at_run_batcher(&r->trainer.train, &r->bundle, &r->train_corpus, o, false, resampling_of(r), err));
     if (r->valid_text.files.count == 0) return ATT_OK;
     return at_run_batcher(&r->trainer.valid, &r->bundle, &r->valid_corpus, o, true, NULL, err);
 }
@@ -369,57 +316,80 @@ static at_plan_input plan_input(const run *r, const at_bundle *bundle, const at_
                            .train = &r->train_corpus,
                            .valid = r->valid_text.files.count > 0 ? &r->valid_corpus : NULL,
                            .valid_text = r->trainer.valid_text,
-                           .options = o};
+                           .options = o,
+                           .resampling = resampling_of(r),
+                           .cancel = cancel_of(r)};
 }
 
-/* The plan of the run, within the memory that it may take; *parts: what each batch is cut into. */
-static at_status fit(const run *r, const at_bundle *on_null, const at_train_options *o, int64_t *parts, at_plan *plan,
-                     at_error *err)
+/* Cuts the batches of a run that begins so that it keeps within the memory that it may take. */
+static at_status fit(run *r, const at_bundle *on_null, const at_train_options *o, at_plan *plan, at_error *err)
 {
     const at_plan_input input = plan_input(r, on_null, o);
+    int64_t *parts = &r->trainer.progress.parts;
     char line[200];
-    *parts = 1;
-    if (o->memory == 0) return at_plan_make(plan, &input, err);
     ATT_TRY(at_plan_fit(parts, plan, &input, o->memory, err));
-    const at_train_options cut = at_plan_cut(o, *parts);
+    r->options = at_plan_cut(o, *parts);
     snprintf(line, sizeof line, "memory: batches of %lld tokens, %lld an update%s take %lld MB",
-             (long long)cut.batch_tokens, (long long)cut.accumulate, *parts > 1 ? "," : " as asked for,",
+             (long long)r->options.batch_tokens, (long long)r->options.accumulate, *parts > 1 ? "," : " as asked for,",
              (long long)(plan->peak / 1000000));
     note(r, line);
     return ATT_OK;
 }
 
 /* The same for a run whose model computes: a second one, on the null backend, stands in for it. */
-static at_status fit_stand_in(const run *r, const at_run_spec *spec, at_backend *null, int64_t *parts, at_error *err)
+static at_status fit_stand_in(run *r, const at_run_spec *spec, at_backend *null, at_error *err)
 {
     at_bundle stand_in = r->bundle;
     at_plan plan;
     stand_in.model = NULL;
     at_status status = configure(&stand_in.model, &r->bundle, spec, null, err);
     if (status == ATT_OK) status = build(stand_in.model, spec->options, err);
-    if (status == ATT_OK) status = fit(r, &stand_in, spec->options, parts, &plan, err);
+    if (status == ATT_OK) status = fit(r, &stand_in, spec->options, &plan, err);
     at_model_free(stand_in.model);
     return status;
 }
 
 /* Chosen once: a run goes on with the batches it began with. */
-static at_status settle_batches(run *r, const at_run_spec *spec, at_error *err)
+static at_status take_batches(run *r, const at_train_options *o, at_error *err)
 {
     at_progress *p = &r->trainer.progress;
+    char line[200];
     if (!r->trainer.continued) p->parts = 1;
-    if (!r->trainer.continued && spec->options->memory > 0) {
-        at_backend *null;
-        ATT_TRY(at_null_backend_new(&null, spec->options->precision, err));
-        const at_status status = fit_stand_in(r, spec, null, &p->parts, err);
-        null->free(null);
-        ATT_TRY(status);
-    }
-    if (p->parts < 1 || spec->options->batch_tokens % p->parts != 0)
+    if (p->parts < 1 || p->parts > o->batch_tokens)
         return at_fail(err, ATT_INPUT,
-                       "%s/last.safetensors: batches in %lld parts; take the checkpoint as it was written",
-                       spec->options->run, (long long)p->parts);
-    r->options = at_plan_cut(spec->options, p->parts);
+                       "%s/last.safetensors: batches in %lld parts; take the checkpoint as it was written", o->run,
+                       (long long)p->parts);
+    r->options = at_plan_cut(o, p->parts);
+    if (!r->trainer.continued || o->memory == 0) return ATT_OK;
+    snprintf(line, sizeof line, "memory: batches were chosen when the run began: %lld tokens, %lld an update",
+             (long long)r->options.batch_tokens, (long long)r->options.accumulate);
+    note(r, line);
     return ATT_OK;
+}
+
+/* Whether memory still decides. */
+static bool must_fit(const run *r, const at_train_options *o)
+{
+    return !r->trainer.continued && o->memory > 0;
+}
+
+static at_status settle_batches(run *r, const at_run_spec *spec, at_error *err)
+{
+    at_backend *null;
+    ATT_TRY(take_batches(r, spec->options, err));
+    if (!must_fit(r, spec->options)) return ATT_OK;
+    ATT_TRY(at_null_backend_new(&null, (at_precision)spec->options->precision, err));
+    const at_status status = fit_stand_in(r, spec, null, err);
+    null->free(null);
+    return status;
+}
+
+static at_status plan_batches(run *r, const at_train_options *o, at_plan *plan, at_error *err)
+{
+    ATT_TRY(take_batches(r, o, err));
+    if (must_fit(r, o)) return fit(r, &r->bundle, o, plan, err);
+    const at_plan_input input = plan_input(r, &r->bundle, &r->options);
+    return at_plan_make(plan, &input, err);
 }
 
 /* ---- the run ---- */
@@ -437,9 +407,8 @@ static at_status name_text(run *r, const at_train_options *o, at_error *err)
 
 static at_status spool_text(run *r, at_error *err)
 {
-    const volatile int *cancel = r->trainer.hooks ? r->trainer.hooks->cancel : NULL;
-    ATT_TRY(at_text_input_spool(&r->train_text, r->folder, cancel, err));
-    return at_text_input_spool(&r->valid_text, r->folder, cancel, err);
+    ATT_TRY(at_text_input_spool(&r->train_text, r->folder, cancel_of(r), err));
+    return at_text_input_spool(&r->valid_text, r->folder, cancel_of(r), err);
 }
 
 static at_status run_with(run *r, const at_run_spec *spec, const at_training_hooks *hooks, at_backend *be,
@@ -470,7 +439,8 @@ at_status at_run(const at_run_spec *spec, const at_training_hooks *hooks, at_err
     at_backend *be;
     run r = {.lock = -1};
     ATT_TRY(at_run_check_options(spec->options, err));
-    ATT_TRY(at_cpu_backend_with_precision(&be, (int)spec->options->threads, spec->options->precision, err));
+    ATT_TRY(
+        at_cpu_backend_with_precision(&be, (int)spec->options->threads, (at_precision)spec->options->precision, err));
     if (hooks->profile) ATT_TRY(at_profile_backend_new(&be, be, ATT_PROFILE_WEIGHTS, err));
     const at_status status = run_with(&r, spec, hooks, be, err);
     run_free(&r);
@@ -482,25 +452,21 @@ static at_status plan_with(run *r, const at_run_spec *spec, at_backend *be, at_t
 {
     const at_train_options *o = spec->options;
     at_plan plan;
-    int64_t parts;
     ATT_TRY(name_text(r, o, err));
     ATT_TRY(spool_text(r, err));
-    ATT_TRY(at_run_tokenizers(&r->bundle, o, &r->train_text, r->folder, err));
-    ATT_TRY(at_run_special_tokens(&r->bundle, spec->options, err));
-    ATT_TRY(configure(&r->bundle.model, &r->bundle, spec, be, err));
+    ATT_TRY(open_or_make(r, spec, be, err));
     ATT_TRY(open_text(r, o, err));
-    ATT_TRY(build(r->bundle.model, o, err));
-    ATT_TRY(fit(r, &r->bundle, o, &parts, &plan, err));
-    const at_train_options cut = at_plan_cut(o, parts);
+    if (!r->trainer.continued) ATT_TRY(build(r->bundle.model, o, err));
+    ATT_TRY(plan_batches(r, o, &plan, err));
     *out = (at_training_plan){.pairs = at_is_language_model(o) ? 0 : r->train_corpus.count,
                               .tokens = at_is_language_model(o) ? r->train_corpus.id_count : 0,
-                              .skipped = count_skipped(&r->train_corpus),
+                              .skipped = at_run_count_skipped(&r->train_corpus),
                               .source_vocab = at_tokenizer_size(r->bundle.source),
                               .target_vocab = at_tokenizer_size(r->bundle.target),
                               .parameters = at_params_count(&r->bundle.model->params),
                               .batches = plan.batches,
-                              .batch_tokens = cut.batch_tokens,
-                              .accumulate = cut.accumulate,
+                              .batch_tokens = r->options.batch_tokens,
+                              .accumulate = r->options.accumulate,
                               .flop_per_step = plan.flop_per_step,
                               .peak_bytes = plan.peak};
     return ATT_OK;
@@ -511,8 +477,10 @@ at_status at_run_plan(const at_run_spec *spec, const at_training_hooks *hooks, a
     at_backend *be;
     run r = {.lock = -1, .trainer.hooks = hooks};
     *plan = (at_training_plan){0};
+    const at_precision precision = (at_precision)spec->options->precision;
     ATT_TRY(at_run_check_options(spec->options, err));
-    ATT_TRY(at_null_backend_new(&be, spec->options->precision, err));
+    ATT_TRY(at_cpu_check_precision(precision, err));
+    ATT_TRY(at_null_backend_new(&be, precision, err));
     const at_status status = plan_with(&r, spec, be, plan, err);
     run_free(&r);
     be->free(be);

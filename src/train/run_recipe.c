@@ -107,14 +107,19 @@ static const char *recipe_value(const char *text, const char *name, size_t *len)
     return NULL;
 }
 
-static at_status compare_rows(const at_option *table, const char *old, const char *now, const char *run, at_error *err)
+/* Texts of recipes that are compared. */
+typedef struct recipes {
+    const char *old, *now, *defaults;
+} recipes;
+
+/* An option that the old recipe lacks came after it, and had its default. */
+static at_status compare_rows(const at_option *table, const recipes *r, const char *run, at_error *err)
 {
     for (const at_option *row = table; row->name; row++) {
         size_t a_len = 0, b_len = 0;
-        const char *a = recipe_value(old, row->name, &a_len), *b = recipe_value(now, row->name, &b_len);
-        if (!at_train_option_matters(row->name) || a == NULL || b == NULL ||
-            (a_len == b_len && memcmp(a, b, a_len) == 0))
-            continue;
+        const char *a = recipe_value(r->old, row->name, &a_len), *b = recipe_value(r->now, row->name, &b_len);
+        if (a == NULL) a = recipe_value(r->defaults, row->name, &a_len);
+        if (!at_train_option_matters(row->name) || (a_len == b_len && memcmp(a, b, a_len) == 0)) continue;
         return at_fail(
             err, ATT_OPTION,
             "%s was begun with %s:%.*s, now it is%.*s; use the old value to continue it, or another run folder", run,
@@ -148,17 +153,56 @@ static at_status compare_architecture(const char *old, const char *run, const at
                    (int)len, name, model->arch->name);
 }
 
+/* Of the task at hand, which has been compared by then where the old recipe names none. */
+static at_status add_run_defaults(at_buf *text, const at_run_spec *spec, at_error *err)
+{
+    at_train_options options = {0};
+    ATT_TRY(at_options_defaults(at_train_option_table, &options, err));
+    options.task = spec->options->task;
+    at_train_options_settle(&options);
+    const at_status status = add_rows(text, at_train_option_table, &options, err);
+    at_options_free(at_train_option_table, &options);
+    return status;
+}
+
+static at_status add_model_defaults(at_buf *text, const at_arch *arch, at_error *err)
+{
+    void *config = calloc(1, arch->config_size);
+    if (config == NULL) return at_fail_memory(err, arch->config_size);
+    at_status status = at_options_defaults(arch->options, config, err);
+    if (status == ATT_OK) {
+        status = add_rows(text, arch->options, config, err);
+        at_options_free(arch->options, config);
+    }
+    free(config);
+    return status;
+}
+
 /* A recipe that the user put into the run folder under that name must not be overwritten. */
-static at_status compare_recipe(const char *old, const char *now, const char *run, const at_model *model, at_error *err)
+static at_status check_writer(const char *old, const char *run, at_error *err)
 {
     if (!begins(old, recipe_start) && !begins(old, old_start))
         return at_fail(err, ATT_OPTION,
                        "%s/recipe.yaml was not written by attend train, which needs the name; rename it, or give "
                        "another run folder",
                        run);
+    return ATT_OK;
+}
+
+static at_status compare_recipe(const char *old, const char *now, const at_run_spec *spec, const at_model *model,
+                                at_error *err)
+{
+    const char *run = spec->options->run;
+    at_buf defaults = {0};
+    ATT_TRY(check_writer(old, run, err));
     if (begins(old, old_start)) ATT_TRY(compare_architecture(old, run, model, err));
-    ATT_TRY(compare_rows(at_train_option_table, old, now, run, err));
-    return compare_rows(model->arch->options, old, now, run, err);
+    at_status status = add_run_defaults(&defaults, spec, err);
+    if (status == ATT_OK) status = add_model_defaults(&defaults, model->arch, err);
+    const recipes texts = {old, now, defaults.data};
+    if (status == ATT_OK) status = compare_rows(at_train_option_table, &texts, run, err);
+    if (status == ATT_OK) status = compare_rows(model->arch->options, &texts, run, err);
+    at_buf_free(&defaults);
+    return status;
 }
 
 static void recipe_path(const at_run_spec *spec, char path[PATH_BYTES])
@@ -174,8 +218,7 @@ at_status at_run_recipe_settle(at_buf *recipe, const at_run_spec *spec, const at
     ATT_TRY(make_recipe(recipe, spec, model, err));
     if (!at_path_exists(path)) return ATT_OK;
     at_status status = at_file_read(path, &old, err);
-    if (status == ATT_OK)
-        status = compare_recipe(old.data ? old.data : "", recipe->data, spec->options->run, model, err);
+    if (status == ATT_OK) status = compare_recipe(old.data ? old.data : "", recipe->data, spec, model, err);
     at_buf_free(&old);
     return status;
 }

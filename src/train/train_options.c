@@ -240,14 +240,15 @@ void at_train_options_settle(at_train_options *o)
     if (o->smoothing < 0) o->smoothing = at_is_language_model(o) ? 0 : 0.1;
 }
 
-/* The text itself is compared by its hash (run.c), so its paths are free. */
+/* The text itself is compared by its hash (run.c), so its paths are free. Checkpoints are float32 in any precision, so that a
+ * run goes on where its precision is not to be had. */
 bool at_train_option_matters(const char *name)
 {
     static const char *const free_to_change[] = {
-        "run",       "threads", "show",   "show-seconds", "log-every",    "save-minutes", "minutes",
-        "keep",      "epochs",  "source", "text",         "valid-text",   "target",       "tsv",
-        "valid-tsv", "columns", "cache",  "valid-source", "valid-target", "tokenizer",    "target-tokenizer",
-        "recompute", "memory"};
+        "run",       "threads", "show",     "show-seconds", "log-every",    "save-minutes", "minutes",
+        "keep",      "epochs",  "source",   "text",         "valid-text",   "target",       "tsv",
+        "valid-tsv", "columns", "cache",    "valid-source", "valid-target", "tokenizer",    "target-tokenizer",
+        "recompute", "memory",  "precision"};
     for (size_t i = 0; i < sizeof free_to_change / sizeof *free_to_change; i++)
         if (strcmp(name, free_to_change[i]) == 0) return false;
     return true;

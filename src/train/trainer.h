@@ -34,7 +34,6 @@ typedef struct at_trainer {
     const at_valid_text *valid_text; /* to translate at each validation; NULL: none */
     at_train_log *log;
     int64_t pairs, tokens; /* of the training text: sentence pairs, or of a language model tokens; the other is 0 */
-    const char *notes;     /* what the user should know of the data, one line; NULL: nothing */
     double seconds_before; /* of training, before this continuation */
     bool continued;
 } at_trainer;
