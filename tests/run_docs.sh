@@ -39,7 +39,9 @@ prepare() {
     for part in train valid test; do
         attend data make phrases --pairs 300 -s zh -t en -o "runs/quickstart/text/$part" || return 1
     done
-    attend train examples/quickstart/quickstart.yaml --steps 5 --warmup 1
+    # Only the model and its log stay, so that a document's own training begins anew.
+    attend train examples/quickstart/quickstart.yaml --steps 5 --warmup 1 &&
+        rm runs/quickstart/model/last.safetensors runs/quickstart/model/recipe.yaml
 }
 
 # LINE, marks and command of each command of the document $1, separated by tabs; the blocks of C become files of the folder $2.
