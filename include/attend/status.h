@@ -11,6 +11,8 @@
 extern "C" {
 #endif
 
+/* A cancel flag, wherever one is taken, is an int of the caller's: a signal handler may raise it, or another thread with an atomic
+ * store. */
 typedef enum at_status {
     ATT_OK = 0,
     ATT_INPUT,       /* the content of a file or a text is wrong */

@@ -186,7 +186,7 @@ static at_status take_file(catalog_job *job, const char *path, at_error *err)
 {
     const volatile int *cancel = job->args->cancel;
     at_buf bytes = {0};
-    if (cancel != NULL && *cancel != 0) return at_fail(err, ATT_CANCELLED, "interrupted; nothing was written");
+    if (at_cancelled(cancel)) return at_fail(err, ATT_CANCELLED, "interrupted; nothing was written");
     at_status status = at_file_read(path, &bytes, err);
     if (status == ATT_OK) {
         status = take_catalog(job, &bytes, path, err);

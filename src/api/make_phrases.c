@@ -60,7 +60,7 @@ static at_status write_pairs(phrase_job *job, at_error *err)
     int64_t written = 0, misses = 0;
     for (uint64_t index = 0; written < args->pairs; index++) {
         bool wanted;
-        if (args->cancel != NULL && *args->cancel != 0)
+        if (at_cancelled(args->cancel))
             return at_fail(err, ATT_CANCELLED, "interrupted; nothing was written");
         ATT_TRY(at_phrase_make(args->seed, index, job->sentence, err));
         ATT_TRY(is_wanted(job, &wanted, err));

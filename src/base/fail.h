@@ -4,6 +4,7 @@
 #define ATT_BASE_FAIL_H
 
 #include <attend/status.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #if defined(__GNUC__)
@@ -17,6 +18,16 @@ at_status at_fail(at_error *err, at_status status, const char *format, ...) ATT_
 
 /* at_fail(err, ATT_MEMORY, ...) with the number of bytes that were wanted. */
 at_status at_fail_memory(at_error *err, size_t bytes);
+
+/* Whether a flag of the caller's, which may be NULL, was raised. A signal handler or another thread may raise it. */
+static inline bool at_cancelled(const volatile int *cancel)
+{
+#if defined(__GNUC__)
+    return cancel != NULL && __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0;
+#else
+    return cancel != NULL && *cancel != 0;
+#endif
+}
 
 /* Returns from the calling function when expr is not ATT_OK. */
 #define ATT_TRY(expr)                                        \

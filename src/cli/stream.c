@@ -66,7 +66,7 @@ static at_status read_more(at_stream *stream, at_error *err)
     ATT_TRY(at_buf_reserve(&stream->rest, READ_BYTES, err));
     for (;;) {
         const ssize_t got = read(STDIN_FILENO, stream->rest.data + stream->rest.len, READ_BYTES);
-        if (got < 0 && errno == EINTR && !(stream->cancel && *stream->cancel)) continue;
+        if (got < 0 && errno == EINTR && !at_cancelled(stream->cancel)) continue;
         if (got < 0 && errno == EINTR) return at_fail(err, ATT_CANCELLED, "cancelled");
         if (got < 0) return at_fail_io(err, "standard input", "can't read");
         stream->rest.len += (size_t)got;

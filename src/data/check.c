@@ -204,7 +204,7 @@ static at_status check_all(checker *c, at_pairs *pairs, const volatile int *canc
     for (;;) {
         at_pair pair;
         bool got;
-        if (cancel != NULL && *cancel != 0) return at_fail(err, ATT_CANCELLED, "interrupted; nothing was written");
+        if (at_cancelled(cancel)) return at_fail(err, ATT_CANCELLED, "interrupted; nothing was written");
         ATT_TRY(at_pairs_next(pairs, &pair, &got, err));
         if (!got) return ATT_OK;
         ATT_TRY(check_pair(c, &pair, err));

@@ -73,7 +73,7 @@ static at_status take_pairs(reader *in, at_pairs *pairs, at_error *err)
     for (;;) {
         at_pair pair;
         bool got;
-        if (cancel != NULL && *cancel != 0) return at_fail(err, ATT_CANCELLED, "interrupted while reading text");
+        if (at_cancelled(cancel)) return at_fail(err, ATT_CANCELLED, "interrupted while reading text");
         ATT_TRY(at_pairs_next(pairs, &pair, &got, err));
         if (!got) return ATT_OK;
         ATT_TRY(take_pair(in, &pair, err));

@@ -128,7 +128,7 @@ static at_status copy(int from, const char *name, int to, const char *path, cons
     char bytes[COPIED_AT_ONCE];
     for (;;) {
         const ssize_t got = read(from, bytes, sizeof bytes);
-        if (cancel != NULL && *cancel != 0) return at_fail(err, ATT_CANCELLED, "interrupted while reading %s", name);
+        if (at_cancelled(cancel)) return at_fail(err, ATT_CANCELLED, "interrupted while reading %s", name);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return at_fail_io(err, name, "can't read");
         if (got == 0) return ATT_OK;

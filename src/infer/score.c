@@ -166,7 +166,7 @@ static at_status hand_out(const job *j, int64_t first, at_scored_fn *each, void 
 static at_status run_batch(job *j, int64_t first, at_scored_fn *each, void *arg, at_error *err)
 {
     at_tensor *log_probs = NULL;
-    if (j->args->cancel && *j->args->cancel) return at_fail(err, ATT_CANCELLED, "cancelled");
+    if (at_cancelled(j->args->cancel)) return at_fail(err, ATT_CANCELLED, "cancelled");
     ATT_TRY(forward_all(j, &log_probs, err));
     ATT_TRY(read_pieces(j, log_probs, err));
     return hand_out(j, first, each, arg, err);

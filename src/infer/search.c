@@ -430,7 +430,7 @@ static at_status tell(const search *s, const at_beam_step *next, at_error *err)
 static at_status run(search *s, at_error *err)
 {
     for (at_beam_step next = at_beam_next(s->beam); next.n > 0; next = at_beam_next(s->beam)) {
-        if (s->options->cancel && *s->options->cancel) return at_fail(err, ATT_CANCELLED, "cancelled");
+        if (at_cancelled(s->options->cancel)) return at_fail(err, ATT_CANCELLED, "cancelled");
         if (next.length[0] > 0) ATT_TRY(tell(s, &next, err));
         ATT_TRY(run_step(s, &next, err));
     }

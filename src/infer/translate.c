@@ -88,7 +88,7 @@ static at_status check_length(const job *j, int64_t line, at_error *err)
 static at_status check_cancel(const job *j, at_error *err)
 {
     const volatile int *cancel = j->options->search.cancel;
-    return cancel && *cancel ? at_fail(err, ATT_CANCELLED, "cancelled") : ATT_OK;
+    return at_cancelled(cancel) ? at_fail(err, ATT_CANCELLED, "cancelled") : ATT_OK;
 }
 
 static at_status tokenise(job *j, at_error *err)

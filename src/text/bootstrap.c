@@ -87,7 +87,7 @@ static at_status resample(const at_metric *metric, const double *const *systems,
     at_pcg64 rng;
     at_pcg64_init(&rng, seed);
     for (size_t sample = 0; sample < samples; sample++) {
-        if (cancel != NULL && *cancel) return at_fail(err, ATT_CANCELLED, "interrupted; nothing was scored");
+        if (at_cancelled(cancel)) return at_fail(err, ATT_CANCELLED, "interrupted; nothing was scored");
         for (size_t i = 0; i < count; i++) lines[i] = at_pcg64_below(&rng, (uint32_t)count);
         score_sample(metric, systems, system_count, lines, count, scores + sample, samples);
     }

@@ -27,7 +27,7 @@ at_status at_metric_totals(const at_metric *metric, const at_metric_options *opt
     memset(totals, 0, width * sizeof *totals);
     for (size_t i = 0; i < corpus->count && status == ATT_OK; i++) {
         double sums[ATT_METRIC_MAX_SUMS];
-        if (cancel != NULL && *cancel) {
+        if (at_cancelled(cancel)) {
             status = at_fail(err, ATT_CANCELLED, "interrupted; nothing was scored");
             break;
         }

@@ -63,7 +63,7 @@ enum { LOOKED_AT = 512, LONGEST = 16 };
 
 static at_status check_cancel(const at_plan_input *in, at_error *err)
 {
-    return in->cancel && *in->cancel ? at_fail(err, ATT_CANCELLED, "interrupted while planning") : ATT_OK;
+    return at_cancelled(in->cancel) ? at_fail(err, ATT_CANCELLED, "interrupted while planning") : ATT_OK;
 }
 
 static at_status plan_batches(at_plan *plan, const at_plan_input *in, at_ctx *ctx, at_batcher *batcher, at_error *err)

@@ -12,11 +12,6 @@
 /* After so many updates in a row without a finite gradient the weights are beyond repair. */
 enum { SKIPS_IN_A_ROW = 20 };
 
-static bool cancelled(const volatile int *cancel)
-{
-    return cancel && *cancel;
-}
-
 /* Lines of the corpus that the update read, as a JSON array; a batch's worth may be hundreds, all are wanted. */
 static json_t *lines_of(at_session *s, int64_t count)
 {
@@ -189,7 +184,7 @@ static at_status epoch(at_session *s, at_error *err)
     ATT_TRY(at_batcher_start(t->train, p->epoch, &s->batches, err));
     const int64_t number = p->epoch;
     while (p->epoch == number && reason_to_stop(s) == NULL) {
-        if (cancelled(t->hooks->cancel)) {
+        if (at_cancelled(t->hooks->cancel)) {
             ATT_TRY(at_session_save(s, err));
             return at_fail(err, ATT_CANCELLED, "stopped after step %lld; the same command continues",
                            (long long)p->step);
