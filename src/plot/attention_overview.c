@@ -7,6 +7,8 @@
  * Opacity is the weight itself, 0 to 1, so pictures of several models can be compared. Cells of one opacity are one path. */
 #include <math.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "plot/attention_page.h"
 #include "plot/markup.h"
@@ -38,39 +40,43 @@ static int height_of(const at_page_map *map)
     return HEAD + (int)map->layers * (grid_of(map).height + GAP) + GAP;
 }
 
-static int level_at(const at_page_map *map, int64_t layer, int64_t head, int64_t cell)
+/* Steps of opacity of a small map's cells. */
+typedef struct shades {
+    unsigned char *level; /* row by row */
+    bool used[LEVELS + 1];
+} shades;
+
+static void shade(shades *s, const at_page_map *map, int64_t layer, int64_t head)
 {
-    return (int)lround(at_page_map_weight(map, layer, head, cell) * LEVELS);
+    memset(s->used, 0, sizeof s->used);
+    for (int64_t i = 0; i < map->row_count * map->column_count; i++) {
+        s->level[i] = (unsigned char)lround(at_page_map_weight(map, layer, head, i) * LEVELS);
+        s->used[s->level[i]] = true;
+    }
 }
 
-/* The cells of a level, neighbours in a row joined; nothing where there are none. */
-static at_status put_level(at_buf *out, const at_page_map *map, int64_t layer, int64_t head, int level, int x, int y,
-                           at_error *err)
+/* The cells of a level, neighbours in a row joined. */
+static at_status put_level(at_buf *out, const at_page_map *map, const shades *s, int level, int x, int y, at_error *err)
 {
     const int64_t columns = map->column_count;
     const int cell = grid_of(map).cell;
-    bool begun = false;
-    for (int64_t i = 0, run; i < map->row_count * columns; i += run) {
-        for (run = 0; i % columns + run < columns && level_at(map, layer, head, i + run) == level;) run++;
-        if (run > 0) {
-            if (!begun) ATT_TRY(at_buf_printf(out, err, "<path fill-opacity=\"%.2f\" d=\"", (double)level / LEVELS));
+    ATT_TRY(at_buf_printf(out, err, "<path fill-opacity=\"%.2f\" d=\"", (double)level / LEVELS));
+    for (int64_t i = 0, run; i<map->row_count * columns; i += run> 0 ? run : 1) {
+        for (run = 0; i % columns + run < columns && s->level[i + run] == level;) run++;
+        if (run > 0)
             ATT_TRY(at_buf_printf(out, err, "M%d %dh%dv%dh-%dz", x + (int)(i % columns) * cell,
                                   y + (int)(i / columns) * cell, (int)run * cell, cell, (int)run * cell));
-            begun = true;
-        } else {
-            run = 1;
-        }
     }
-    return begun ? at_buf_puts(out, "\"/>\n", err) : ATT_OK;
+    return at_buf_puts(out, "\"/>\n", err);
 }
 
-static at_status put_small(at_buf *out, const at_page_map *map, int64_t layer, int64_t head, int x, int y,
-                           at_error *err)
+static at_status put_small(at_buf *out, const at_page_map *map, const shades *s, int x, int y, at_error *err)
 {
     const grid g = grid_of(map);
     ATT_TRY(at_buf_printf(out, err, "<rect class=\"plate\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", x, y,
                           g.width, g.height));
-    for (int level = 1; level <= LEVELS; level++) ATT_TRY(put_level(out, map, layer, head, level, x, y, err));
+    for (int level = 1; level <= LEVELS; level++)
+        if (s->used[level]) ATT_TRY(put_level(out, map, s, level, x, y, err));
     return ATT_OK;
 }
 
@@ -91,19 +97,27 @@ static at_status put_heads(at_buf *out, const at_page_map *map, int y, at_error 
     return ATT_OK;
 }
 
-static at_status put_map(at_buf *out, const at_page_map *map, int y, at_error *err)
+static at_status put_layer(at_buf *out, const at_page_map *map, int64_t layer, int top, shades *s, at_error *err)
 {
     const grid g = grid_of(map);
-    ATT_TRY(put_heads(out, map, y, err));
-    for (int64_t layer = 0; layer < map->layers; layer++) {
-        const int top = y + HEAD + (int)layer * (g.height + GAP);
-        ATT_TRY(at_buf_printf(out, err, "<text class=\"soft\" x=\"%d\" y=\"%d\">layer %d</text>\n<g class=\"cells\">\n",
-                              GAP, top + g.height / 2, (int)layer + 1));
-        for (int64_t head = -1; head < map->heads; head++)
-            ATT_TRY(put_small(out, map, layer, head, LEFT + (int)(head + 1) * (g.width + GAP), top, err));
-        ATT_TRY(at_buf_puts(out, "</g>\n", err));
+    ATT_TRY(at_buf_printf(out, err, "<text class=\"soft\" x=\"%d\" y=\"%d\">layer %d</text>\n<g class=\"cells\">\n",
+                          GAP, top + g.height / 2, (int)layer + 1));
+    for (int64_t head = -1; head < map->heads; head++) {
+        shade(s, map, layer, head);
+        ATT_TRY(put_small(out, map, s, LEFT + (int)(head + 1) * (g.width + GAP), top, err));
     }
-    return ATT_OK;
+    return at_buf_puts(out, "</g>\n", err);
+}
+
+static at_status put_map(at_buf *out, const at_page_map *map, int y, at_error *err)
+{
+    const size_t cells = (size_t)(map->row_count * map->column_count);
+    shades s = {.level = malloc(cells)};
+    at_status status = s.level ? put_heads(out, map, y, err) : at_fail_memory(err, cells);
+    for (int64_t layer = 0; layer < map->layers && status == ATT_OK; layer++)
+        status = put_layer(out, map, layer, y + HEAD + (int)layer * (grid_of(map).height + GAP), &s, err);
+    free(s.level);
+    return status;
 }
 
 at_status at_attention_overview_write(at_buf *svg, const at_attention_page *page, at_error *err)
