@@ -42,16 +42,6 @@ static at_status open_of_model(check_job *job, const char *path, at_error *err)
     return at_fail(err, ATT_INPUT, "%s: the model has no tokenizer; give --tokenizer", path);
 }
 
-static at_status open_tokenizer(at_tokenizer **tokenizer, const char *path, at_error *err)
-{
-    at_map map;
-    if (path == NULL) return ATT_OK;
-    ATT_TRY(at_map_open(&map, path, err));
-    const at_status status = at_tokenizer_open(tokenizer, map.data, map.size, path, err);
-    at_map_close(&map);
-    return status;
-}
-
 static at_status open_tokenizers(check_job *job, at_error *err)
 {
     const at_check_data_args *args = job->args;
@@ -60,8 +50,8 @@ static at_status open_tokenizers(check_job *job, at_error *err)
     if (args->target_tokenizer != NULL && args->tokenizer == NULL)
         return at_fail(err, ATT_OPTION, "target-tokenizer needs tokenizer for the source; give both");
     if (args->model != NULL) return open_of_model(job, args->model, err);
-    ATT_TRY(open_tokenizer(&job->tokenizer[0], args->tokenizer, err));
-    return open_tokenizer(&job->tokenizer[1], args->target_tokenizer, err);
+    if (args->tokenizer) ATT_TRY(at_tokenizer_open_file(&job->tokenizer[0], args->tokenizer, err));
+    return args->target_tokenizer ? at_tokenizer_open_file(&job->tokenizer[1], args->target_tokenizer, err) : ATT_OK;
 }
 
 static at_status open_writer(check_job *job, at_error *err)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/rng.h"
 
 #define FIELD(name) offsetof(at_bench_options, name)
@@ -125,21 +124,12 @@ static at_status make_language_model(at_model **model, const at_bench_options *o
 
 /* ---- text ---- */
 
-static at_status open_tokenizer(at_bench_work *w, at_error *err)
-{
-    at_map map;
-    ATT_TRY(at_map_open(&map, w->options->sentencepiece, err));
-    const at_status status = at_tokenizer_open(&w->tokenizer, map.data, map.size, w->options->sentencepiece, err);
-    at_map_close(&map);
-    return status;
-}
-
 static at_status open_text(at_bench_work *w, at_error *err)
 {
     const at_bench_options *o = w->options;
     if (!o->source || !o->target || !o->sentencepiece)
         return at_fail(err, ATT_OPTION, "give source, target and sentencepiece together");
-    ATT_TRY(open_tokenizer(w, err));
+    ATT_TRY(at_tokenizer_open_file(&w->tokenizer, o->sentencepiece, err));
     const char *const source[] = {o->source}, *const target[] = {o->target};
     const at_corpus_spec spec = {.files = {.sources = source, .targets = target, .count = 1},
                                  .judge = {.tokenizer = {w->tokenizer, w->tokenizer}}};

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "base/file.h"
 #include "text/sentencepiece.h"
 
 enum { LONGEST_CODE = 64 }; /* bytes of a language code such as >>deu<< */
@@ -78,6 +79,16 @@ at_status at_tokenizer_open(at_tokenizer **out, const void *bytes, size_t size, 
         *out = tokenizer;
     else
         at_tokenizer_free(tokenizer);
+    return status;
+}
+
+at_status at_tokenizer_open_file(at_tokenizer **out, const char *path, at_error *err)
+{
+    at_map map;
+    *out = NULL;
+    ATT_TRY(at_map_open(&map, path, err));
+    const at_status status = at_tokenizer_open(out, map.data, map.size, path, err);
+    at_map_close(&map);
     return status;
 }
 

@@ -40,6 +40,8 @@ at_status at_tokenizer_train(const at_tokenizer_spec *spec, at_buf *model, at_er
 /* Copies the bytes, which may be anything: what is no usable model gives ATT_INPUT. name is used in messages (path of
  * the file the bytes came from). */
 at_status at_tokenizer_open(at_tokenizer **out, const void *bytes, size_t size, const char *name, at_error *err);
+/* The same from a file. ATT_IO: it can't be read. */
+at_status at_tokenizer_open_file(at_tokenizer **out, const char *path, at_error *err);
 void at_tokenizer_free(at_tokenizer *tokenizer); /* NULL is fine */
 
 /* A foreign vocabulary that numbers the same pieces otherwise (Hugging Face's vocab.json): pieces[i] is the piece

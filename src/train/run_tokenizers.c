@@ -4,17 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-
-static at_status open_tokenizer(at_tokenizer **out, const char *path, at_error *err)
-{
-    at_map map;
-    ATT_TRY(at_map_open(&map, path, err));
-    const at_status status = at_tokenizer_open(out, map.data, map.size, path, err);
-    at_map_close(&map);
-    return status;
-}
-
 /* paths: joined by '\n' */
 static at_status train_tokenizer(at_tokenizer **out, const at_train_options *o, int64_t size, char *paths,
                                  at_error *err)
@@ -68,13 +57,13 @@ at_status at_run_tokenizers(at_bundle *bundle, const at_train_options *o, at_tex
     const bool shared = has_one_vocabulary(o);
     const int last_side = shared && !text->files.one_side ? 1 : 0;
     if (o->tokenizer)
-        ATT_TRY(open_tokenizer(&bundle->source, o->tokenizer, err));
+        ATT_TRY(at_tokenizer_open_file(&bundle->source, o->tokenizer, err));
     else
         ATT_TRY(train_tokenizer_on(&bundle->source, o, o->vocab_size, text, folder, 0, last_side, err));
     bundle->target = bundle->source;
     if (shared) return ATT_OK;
     bundle->target = NULL;
-    if (o->target_tokenizer) return open_tokenizer(&bundle->target, o->target_tokenizer, err);
+    if (o->target_tokenizer) return at_tokenizer_open_file(&bundle->target, o->target_tokenizer, err);
     return train_tokenizer_on(&bundle->target, o, target_size, text, folder, 1, 1, err);
 }
 
