@@ -71,6 +71,12 @@ bool at_path_exists(const char *path)
     return stat(path, &info) == 0;
 }
 
+bool at_path_ends_with(const char *path, const char *ending)
+{
+    const size_t len = strlen(path), end = strlen(ending);
+    return len > end && strcmp(path + len - end, ending) == 0;
+}
+
 bool at_path_is_dir(const char *path)
 {
     struct stat info;

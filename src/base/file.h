@@ -23,6 +23,8 @@ void at_map_close(at_map *map);
 void at_map_forget(const at_map *map);
 
 bool at_path_exists(const char *path);
+/* Whether the path has that ending, and something before it. */
+bool at_path_ends_with(const char *path, const char *ending);
 bool at_path_is_dir(const char *path);
 /* Whether it gives the same bytes when it is opened again: not standard input ("-"), a pipe or a device. */
 bool at_path_can_reread(const char *path);

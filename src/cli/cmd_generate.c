@@ -191,8 +191,7 @@ static at_status run(at_cli *cli, void *state, at_error *err)
     if (given && cli->arguments.positional_count > 0)
         return at_fail(err, ATT_OPTION, "--prompt and %s are both given; give one", cli->arguments.positional[0]);
     ATT_TRY(at_generator_open(&generator, s->model, (int)s->threads, err));
-    if (!s->args.greedy) at_seed_choose(&cli->output, &s->seed);
-    s->args.seed = (uint64_t)(s->seed > 0 ? s->seed : 0);
+    s->args.seed = at_seed_choose(&cli->output, s->seed, !s->args.greedy);
     s->args.line = 1;
     s->args.cancel = cli->interrupted;
     const at_status status =

@@ -57,17 +57,11 @@ static at_status write_picture(at_output *output, const char *path, const char *
     return ATT_OK;
 }
 
-static at_look_format format_of(const char *path)
-{
-    const size_t len = strlen(path);
-    return len > 4 && strcmp(path + len - 4, ".svg") == 0 ? ATT_LOOK_SVG : ATT_LOOK_HTML;
-}
-
 static at_status draw(at_cli *cli, const look_state *asked, at_translator *translator, at_error *err)
 {
     char *picture = NULL;
-    at_status status =
-        at_look(translator, cli->arguments.positional[0], asked->target, format_of(asked->output), &picture, err);
+    const at_look_format format = at_path_ends_with(asked->output, ".svg") ? ATT_LOOK_SVG : ATT_LOOK_HTML;
+    at_status status = at_look(translator, cli->arguments.positional[0], asked->target, format, &picture, err);
     if (status == ATT_OK) status = write_picture(&cli->output, asked->output, picture, err);
     free(picture);
     return status;

@@ -51,17 +51,11 @@ static const at_positional positionals[] = {
     {0},
 };
 
-static bool ends_with(const char *path, const char *suffix)
-{
-    const size_t len = strlen(path), end = strlen(suffix);
-    return len > end && strcmp(path + len - end, suffix) == 0;
-}
-
 /* SVG or HTML by the name's end. */
 static at_status choose_picture(const char *path, at_plot_format *format, at_error *err)
 {
-    *format = ends_with(path, ".html") ? ATT_PLOT_HTML : ATT_PLOT_SVG;
-    if (*format == ATT_PLOT_HTML || ends_with(path, ".svg")) return ATT_OK;
+    *format = at_path_ends_with(path, ".html") ? ATT_PLOT_HTML : ATT_PLOT_SVG;
+    if (*format == ATT_PLOT_HTML || at_path_ends_with(path, ".svg")) return ATT_OK;
     return at_fail(err, ATT_OPTION, "%s: is no name of a picture; end it in .svg or .html", path);
 }
 

@@ -338,12 +338,6 @@ static at_status translate(at_cli *cli, const translate_state *s, at_translator 
 
 /* ---- options ---- */
 
-static void choose_seed(at_cli *cli, translate_state *s)
-{
-    if (s->args.sample) at_seed_choose(&cli->output, &s->seed);
-    s->args.seed = (uint64_t)(s->seed > 0 ? s->seed : 0);
-}
-
 static at_status check(const translate_state *s, at_error *err)
 {
     if (s->args.token_scores && !s->json)
@@ -360,7 +354,7 @@ static at_status run(at_cli *cli, void *state, at_error *err)
     at_translator *translator;
     ATT_TRY(check(s, err));
     ATT_TRY(at_models_open(&translator, s->models, (int)s->threads, err));
-    choose_seed(cli, s);
+    s->args.seed = at_seed_choose(&cli->output, s->seed, s->args.sample);
     s->args.cancel = cli->interrupted;
     const at_status status = translate(cli, s, translator, err);
     at_translator_free(translator);

@@ -6,7 +6,8 @@
 
 #include "cli/output.h"
 
-/* Replaces a seed below 0, which nobody gave, by a new one, and tells it, so that the output can be had again. */
-void at_seed_choose(at_output *output, int64_t *seed);
+/* The seed to use: the one asked for, or for one below 0, which nobody gave, a new one, which is told, so that the output can be had
+ * again; 0 where none was given and nothing is drawn. */
+uint64_t at_seed_choose(at_output *output, int64_t asked, bool drawn);
 
 #endif

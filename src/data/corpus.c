@@ -146,8 +146,7 @@ static bool is_worth_caching(const at_corpus *corpus, const at_corpus_spec *spec
     for (int i = 0; i < spec->files.count; i++) {
         for (int side = 0; side < (spec->files.targets != NULL ? 2 : 1); side++) {
             const char *path = side == 0 ? spec->files.sources[i] : spec->files.targets[i];
-            const size_t len = strlen(path);
-            if (len > 3 && strcmp(path + len - 3, ".gz") == 0) return true;
+            if (at_path_ends_with(path, ".gz")) return true;
         }
     }
     return false;
