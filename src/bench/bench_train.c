@@ -3,12 +3,12 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "backend/profile_backend.h"
 #include "base/clock.h"
 #include "base/median.h"
 #include "base/pool.h"
+#include "base/resident.h"
 
 enum { WARM_UP = 3 };
 
@@ -50,7 +50,6 @@ static at_status keep_profile(at_backend *be, at_bench_train_result *r, at_error
 static at_status run(at_bench_work *w, bool profile, at_bench_train_result *r, at_error *err)
 {
     at_ctx ctx;
-    struct rusage usage;
     double *took = malloc((size_t)w->options->steps * sizeof *took);
     if (took == NULL) return at_fail_memory(err, (size_t)w->options->steps * sizeof *took);
     at_ctx_init(&ctx, w->model->params.be);
@@ -58,8 +57,7 @@ static at_status run(at_bench_work *w, bool profile, at_bench_train_result *r, a
     at_status status = time_steps(w, &ctx, profile, took, r, err);
     if (status == ATT_OK && profile) status = keep_profile(ctx.be, r, err);
     r->parameters = at_params_count(&w->model->params);
-    getrusage(RUSAGE_SELF, &usage);
-    r->peak_mb = (int64_t)(1.024e-3 * (double)usage.ru_maxrss); /* from KiB */
+    r->peak_mb = at_resident_peak() / 1000000;
     at_ctx_free(&ctx);
     free(took);
     return status;

@@ -78,7 +78,7 @@ static void best_and_median(slices *s, double *best, double *median)
 }
 
 /* fma, memory: (count) slices; pool: (count) */
-static at_status measure(at_peak *peak, at_pool *const *pool, int count, peak_job *job, slices *fma, slices *memory)
+static void measure(at_peak *peak, at_pool *const *pool, int count, peak_job *job, slices *fma, slices *memory)
 {
     at_pool_run(pool[count - 1], FLOATS / FLOATS_A_CHUNK, fill_chunk, job);
     for (int slice = 0; slice < SLICES; slice++) {
@@ -90,7 +90,6 @@ static at_status measure(at_peak *peak, at_pool *const *pool, int count, peak_jo
         best_and_median(&fma[i], &peak[i].flop_s, &peak[i].flop_s_median);
         best_and_median(&memory[i], &peak[i].bytes_s, &peak[i].bytes_s_median);
     }
-    return ATT_OK;
 }
 
 static at_status open_pools(at_pool **pool, const int *threads, int count, at_error *err)
@@ -109,7 +108,7 @@ at_status at_cpu_peak(at_peak *peak, const int *threads, int count, const char *
     for (int a = 0; a < 2 && arrays; a++) job.array[a] = arrays + a * FLOATS;
     at_status status = pool && rates && arrays ? open_pools(pool, threads, count, err)
                                                : at_fail_memory(err, 3 * FLOATS * sizeof(float));
-    if (status == ATT_OK) status = measure(peak, pool, count, &job, rates, rates + count);
+    if (status == ATT_OK) measure(peak, pool, count, &job, rates, rates + count);
     for (int i = 0; i < count && pool; i++) at_pool_free(pool[i]);
     free(pool);
     free(rates);

@@ -131,14 +131,19 @@ typedef struct writer {
     void *arg;
 } writer;
 
+static at_status tell_from(const writer *w, size_t before, at_error *err)
+{
+    if (w->each == NULL || w->text.len == before) return ATT_OK;
+    return w->each(w->arg, w->text.data + before, w->text.len - before, err);
+}
+
 /* at_new_token_fn */
 static at_status write_token(void *arg, int32_t id, at_error *err)
 {
     writer *w = arg;
     const size_t before = w->text.len;
     ATT_TRY(at_text_stream_add(&w->stream, id, &w->text, err));
-    if (w->each == NULL || w->text.len == before) return ATT_OK;
-    return w->each(w->arg, w->text.data + before, w->text.len - before, err);
+    return tell_from(w, before, err);
 }
 
 static at_status write_end(writer *w, at_error *err)
@@ -146,8 +151,7 @@ static at_status write_end(writer *w, at_error *err)
     const size_t before = w->text.len;
     ATT_TRY(at_text_stream_end(&w->stream, &w->text, err));
     ATT_TRY(at_buf_reserve(&w->text, 0, err)); /* a text without bytes is "" */
-    if (w->each == NULL || w->text.len == before) return ATT_OK;
-    return w->each(w->arg, w->text.data + before, w->text.len - before, err);
+    return tell_from(w, before, err);
 }
 
 /* As in training: lines one by one, with what ends a line between them. */

@@ -9,7 +9,7 @@
 typedef struct at_session {
     at_trainer *t;
     at_ctx ctx;
-    double started, saved_at, shown_at; /* clock */
+    double started, saved_at, shown_at; /* at_clock */
     double seconds_before;              /* trained by earlier sessions */
     int64_t batches;                    /* of this epoch */
     int64_t session_tokens;
@@ -24,7 +24,6 @@ typedef struct at_measure {
 /* Before and after work that is no update: gives the memory of updates back, and then what that work needed, so that the
  * two are never there at once. */
 void at_session_make_room(at_session *session);
-double at_session_clock(void); /* seconds, monotonic */
 /* Seconds of training, over all sessions of the run. */
 double at_session_seconds(const at_session *session);
 /* Completes the event with what all kinds tell, and hands it to the hook. */

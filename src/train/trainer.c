@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/rng.h"
 #include "train/accumulate.h"
 #include "train/optimizer.h"
@@ -78,7 +79,7 @@ static at_status update(at_session *s, int64_t count, at_error *err)
 static at_status log_means(at_session *s, at_error *err)
 {
     at_progress *p = &s->t->progress;
-    const double tokens = (double)p->tokens, elapsed = at_session_clock() - s->started;
+    const double tokens = (double)p->tokens, elapsed = at_clock() - s->started;
     const at_training_event means = {.kind = ATT_TRAINING_LOGGED,
                                      .loss = p->loss / tokens,
                                      .nll = p->nll / tokens,
@@ -105,8 +106,8 @@ static void report_shown(void *arg, const char *text)
 static at_status show(at_session *s, at_error *err)
 {
     const at_train_options *o = s->t->options;
-    if (o->show == NULL || at_session_clock() - s->shown_at < o->show_seconds) return ATT_OK;
-    s->shown_at = at_session_clock();
+    if (o->show == NULL || at_clock() - s->shown_at < o->show_seconds) return ATT_OK;
+    s->shown_at = at_clock();
     at_session_make_room(s);
     at_session_take_average(s);
     at_error why;
@@ -163,7 +164,7 @@ static at_status after_update(at_session *s, at_error *err)
 {
     const at_train_options *o = s->t->options;
     const at_progress *p = &s->t->progress;
-    const double elapsed = at_session_clock() - s->started;
+    const double elapsed = at_clock() - s->started;
     at_session_report(s, (at_training_event){.kind = ATT_TRAINING_STEP,
                                              .loss = p->tokens ? p->loss / (double)p->tokens : 0,
                                              .nll = p->tokens ? p->nll / (double)p->tokens : 0,
@@ -174,7 +175,7 @@ static at_status after_update(at_session *s, at_error *err)
     roll_over(s);
     ATT_TRY(show(s, err));
     if (p->due || (o->validate_every > 0 && p->step % o->validate_every == 0)) return at_session_validate(s, err);
-    return at_session_clock() - s->saved_at >= 60 * o->save_minutes ? at_session_save(s, err) : ATT_OK;
+    return at_clock() - s->saved_at >= 60 * o->save_minutes ? at_session_save(s, err) : ATT_OK;
 }
 
 static at_status epoch(at_session *s, at_error *err)
@@ -227,7 +228,7 @@ static at_status finish(at_session *s, const char *why, at_error *err)
 
 at_status at_trainer_run(at_trainer *t, at_error *err)
 {
-    at_session s = {.t = t, .started = at_session_clock(), .seconds_before = t->seconds_before};
+    at_session s = {.t = t, .started = at_clock(), .seconds_before = t->seconds_before};
     s.saved_at = s.shown_at = s.started;
     at_session_report(&s, (at_training_event){.kind = ATT_TRAINING_STARTED});
     /* Other limits may have been given than those that ended it. */

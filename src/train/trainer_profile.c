@@ -1,6 +1,7 @@
 /* Training with an account of its time: see trainer.h. The account isn't written into the run folder: it is of this
  * session and this machine, and the run's files are the same with and without it. */
 #include "backend/profile_backend.h"
+#include "base/clock.h"
 #include "train/session.h"
 
 static at_status report_profile(at_trainer *t, at_backend *be, at_error *err)
@@ -10,7 +11,7 @@ static at_status report_profile(at_trainer *t, at_backend *be, at_error *err)
     if (t->hooks->report == NULL) return ATT_OK;
     ATT_TRY(at_cpu_peak(&profile.peak, &threads, 1, NULL, err));
     /* The loop's own session is over. */
-    const at_session s = {.t = t, .started = at_session_clock() - profile.seconds, .seconds_before = t->seconds_before};
+    const at_session s = {.t = t, .started = at_clock() - profile.seconds, .seconds_before = t->seconds_before};
     at_session_report(&s, (at_training_event){.kind = ATT_TRAINING_PROFILED, .profile = &profile});
     return ATT_OK;
 }

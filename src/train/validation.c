@@ -3,25 +3,18 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/json_dump.h"
 #include "train/average.h"
 #include "train/session.h"
 
 enum { PATH_BYTES = 4096 };
 
-double at_session_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 double at_session_seconds(const at_session *s)
 {
-    return s->seconds_before + at_session_clock() - s->started;
+    return s->seconds_before + at_clock() - s->started;
 }
 
 void at_session_report(const at_session *s, at_training_event event)
@@ -84,7 +77,7 @@ at_status at_session_save(at_session *s, at_error *err)
     char path[PATH_BYTES];
     path_in_run(s, path, "last.safetensors");
     ATT_TRY(at_checkpoint_save(t->bundle, &t->progress, (at_optimizer)t->options->optimizer, path, err));
-    s->saved_at = at_session_clock();
+    s->saved_at = at_clock();
     at_session_report(s, (at_training_event){.kind = ATT_TRAINING_SAVED, .text = path});
     return ATT_OK;
 }
