@@ -5,12 +5,8 @@
 
 #include "infer/bundle.h"
 #include "model/transformer.h"
+#include "must.h"
 #include "text_help.h"
-
-static inline void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 static inline const char *path_of(const char *name)
 {

@@ -12,11 +12,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
+#include "must.h"
 
 int reference_model_open(void **state, const char *name)
 {

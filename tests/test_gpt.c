@@ -15,12 +15,8 @@
 #include "base/rng.h"
 #include "infer/verify.h"
 #include "model/gpt.h"
+#include "must.h"
 #include "reference_model.h"
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 static int open_gpt2(void **state)
 {

@@ -17,6 +17,7 @@
 #include "infer/bundle.h"
 #include "infer/verify.h"
 #include "model/transformer.h"
+#include "must.h"
 
 enum { WIDTH = 6, FFN = 10, MOST = 80 };
 
@@ -28,11 +29,6 @@ typedef struct scratch {
     at_stored_tensor tensor[MOST]; /* of the folder, F32 */
     size_t count;
 } scratch;
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 static const char *path_in(const scratch *s, const char *name)
 {

@@ -19,12 +19,8 @@
 #include "infer/look.h"
 #include "infer/search.h"
 #include "model/transformer.h"
+#include "must.h"
 #include "plot/attention_page.h"
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 /* ---- reading a page ---- */
 

@@ -14,12 +14,8 @@
 #include "base/rng.h"
 #include "infer/verify.h"
 #include "model/transformer.h"
+#include "must.h"
 #include "reference_model.h"
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 /* ---- the reference's answers ---- */
 

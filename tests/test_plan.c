@@ -18,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "train_help.h"
+
 #if defined __has_feature
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #define SANITIZED 1
@@ -29,51 +31,12 @@ enum { MEASURES = 0 }; /* sanitizers keep books of their own */
 enum { MEASURES = 1 };
 #endif
 
-static char folder[64];
-
-static void must(at_status status, const at_error *error)
-{
-    if (status != ATT_OK) fail_msg("%s", error->text);
-}
-
-static const char *in_folder(char *path, const char *name)
-{
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
 static int set_up(void **state)
 {
     (void)state;
-    at_error error;
-    strcpy(folder, "/tmp/attend-plan-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    for (int i = 0; i < 2; i++) {
-        char source[256], target[256];
-        const at_make_phrases_args args = {.source_path = in_folder(source, i ? "valid.zh" : "train.zh"),
-                                           .target_path = in_folder(target, i ? "valid.en" : "train.en"),
-                                           .source = ATT_PHRASES_ZH,
-                                           .target = ATT_PHRASES_EN,
-                                           .split = i ? ATT_PHRASES_HELD_OUT : ATT_PHRASES_TRAIN,
-                                           .pairs = i ? 300 : 3000,
-                                           .seed = 5};
-        must(at_make_phrases(&args, &error), &error);
-    }
+    make_folder("plan");
+    make_text(ATT_PHRASES_ZH, "zh", 3000, 300);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
-static void set(at_training *t, const char *name, const char *value)
-{
-    at_error error;
-    must(at_training_set(t, name, value, &error), &error);
 }
 
 static const char *const common =
@@ -252,5 +215,5 @@ int main(void)
         cmocka_unit_test(a_stream_is_cut_by_windows),
         cmocka_unit_test(what_cannot_fit_is_refused),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, remove_folder);
 }

@@ -15,13 +15,9 @@
 #include "backend/profile_backend.h"
 #include "bench/bench_products.h"
 #include "cli/profile_output.h"
+#include "must.h"
 
 enum { STEPS = 3 };
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 /* A small model on random tokens. */
 static at_bench_options small_work(at_task task)

@@ -14,6 +14,7 @@
 
 #include "base/rng.h"
 #include "model/model.h"
+#include "must.h"
 
 enum { VOCAB = 23, SENTENCES = 5, MICRO_BATCHES = 2 };
 
@@ -43,11 +44,6 @@ typedef struct fixture {
     int32_t ids[1000];
     at_pair_batch batch;
 } fixture;
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 static void set_options(at_model *model, const char *options)
 {

@@ -14,14 +14,10 @@
 #include "base/rng.h"
 #include "infer/guard.h"
 #include "model/transformer.h"
+#include "must.h"
 #include "nn/positions.h"
 
 enum { PAD = 0, START = 1, EOS = 2, MOST = 64 };
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 static at_backend *cpu(int threads)
 {

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "infer/bundle.h"
 #include "model/transformer.h"
+#include "must.h"
 
 typedef struct scratch { /* a folder of the test's own, a backend and a tokenizer's bytes */
     char folder[64];
@@ -21,11 +22,6 @@ typedef struct scratch { /* a folder of the test's own, a backend and a tokenize
     at_backend *be;
     at_buf spm;
 } scratch;
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 /* A failure is one line that holds all the words. */
 static void assert_refused(at_status status, at_status wanted, const at_error *err, const char *const *words)

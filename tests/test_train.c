@@ -17,53 +17,14 @@
 #include <unistd.h>
 
 #include "base/file.h"
-
-static char folder[64]; /* of this process, removed at the end */
-
-static void must(at_status status, const at_error *error)
-{
-    if (status != ATT_OK) fail_msg("%s", error->text);
-}
-
-static const char *in_folder(char *path, const char *name)
-{
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
+#include "train_help.h"
 
 static int set_up(void **state)
 {
     (void)state;
-    at_error error;
-    strcpy(folder, "/tmp/attend-train-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    const at_phrases_split split[] = {ATT_PHRASES_TRAIN, ATT_PHRASES_HELD_OUT};
-    for (int i = 0; i < 2; i++) {
-        char source[256], target[256];
-        const at_make_phrases_args args = {.source_path = in_folder(source, i ? "valid.zh" : "train.zh"),
-                                           .target_path = in_folder(target, i ? "valid.en" : "train.en"),
-                                           .source = ATT_PHRASES_ZH,
-                                           .target = ATT_PHRASES_EN,
-                                           .split = split[i],
-                                           .pairs = i ? 40 : 600,
-                                           .seed = 5};
-        must(at_make_phrases(&args, &error), &error);
-    }
+    make_folder("train");
+    make_text(ATT_PHRASES_ZH, "zh", 600, 40);
     return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
-
-static void set(at_training *t, const char *name, const char *value)
-{
-    at_error error;
-    must(at_training_set(t, name, value, &error), &error);
 }
 
 /* A run small enough to take about a second. */
@@ -634,5 +595,5 @@ int main(void)
         cmocka_unit_test(test_dry_run_is_cancelled),
         cmocka_unit_test(test_bad_options),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, remove_folder);
 }

@@ -16,10 +16,10 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "train_help.h"
 
 enum { SAMPLES = 60 };
 
-static char folder[64];
 static atomic_llong allocations; /* since the run began */
 static atomic_llong failing;     /* this one fails; 0: none */
 static atomic_bool following;    /* and all after it */
@@ -74,36 +74,12 @@ char *__wrap_strndup(const char *text, size_t len)
     return fails() ? NULL : __real_strndup(text, len);
 }
 
-static void must(at_status status, const at_error *error)
-{
-    if (status != ATT_OK) fail_msg("%s", error->text);
-}
-
-static const char *in_folder(char *path, const char *name)
-{
-    snprintf(path, 256, "%s/%s", folder, name);
-    return path;
-}
-
 static int set_up(void **state)
 {
     (void)state;
-    at_error error;
     json_set_alloc_funcs(malloc, free); /* the JSON library's, too */
-    strcpy(folder, "/tmp/attend-memory-XXXXXX");
-    assert_non_null(mkdtemp(folder));
-    const at_phrases_split split[] = {ATT_PHRASES_TRAIN, ATT_PHRASES_HELD_OUT};
-    for (int i = 0; i < 2; i++) {
-        char source[256], target[256];
-        const at_make_phrases_args args = {.source_path = in_folder(source, i ? "valid.de" : "train.de"),
-                                           .target_path = in_folder(target, i ? "valid.en" : "train.en"),
-                                           .source = ATT_PHRASES_DE,
-                                           .target = ATT_PHRASES_EN,
-                                           .split = split[i],
-                                           .pairs = i ? 6 : 60,
-                                           .seed = 5};
-        must(at_make_phrases(&args, &error), &error);
-    }
+    make_folder("memory");
+    make_text(ATT_PHRASES_DE, "de", 60, 6);
     return 0;
 }
 
@@ -112,13 +88,6 @@ static void remove_run(const char *run)
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s/%s", folder, run);
     assert_int_equal(system(command), 0);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    remove_run("");
-    return 0;
 }
 
 /* Passes through all that training may do: sampling, averages, translations, several validations, the mean of models.
@@ -236,5 +205,5 @@ static void each_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_allocation_may_fail)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, remove_folder);
 }

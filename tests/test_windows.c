@@ -14,11 +14,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/window_batcher.h"
-
-static void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
+#include "must.h"
 
 /* ---- windows ---- */
 

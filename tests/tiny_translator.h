@@ -17,14 +17,10 @@
 #include "infer/bundle.h"
 #include "model/gpt.h"
 #include "model/transformer.h"
+#include "must.h"
 #include "nn/positions.h"
 
 static const char *const tiny_words[] = {"haus", "garten", "baum", "katze", "hund", "rot", "blau", "gross"};
-
-static inline void must(at_status status, const at_error *err)
-{
-    if (status != ATT_OK) fail_msg("%s", err->text);
-}
 
 static inline at_tokenizer *tiny_tokenizer(uint64_t seed)
 {
