@@ -11,27 +11,29 @@
 
 #include "cpu/cpu.h"
 
-/* Columns that are no whole panel: C goes by way of `edge`, ATT_TILE_ROWS x 32 floats. */
-static void edge_tile(void (*product)(const at_tile *), at_tile t, int64_t width, float *edge)
+/* The last `width` columns of C, no whole panels, go by way of `edge`, ATT_TILE_ROWS x 32 floats. */
+static void edge_tile(void (*product)(const at_tile *), const at_tile *t, int64_t width, float *edge)
 {
-    float *c = t.c;
-    const int64_t ld = 2 * ATT_PANEL, ldc = t.ldc;
-    for (int64_t i = 0; t.accumulate && i < t.rows; i++) {
+    const int64_t ld = 2 * ATT_PANEL;
+    for (int64_t i = 0; t->accumulate && i < t->rows; i++) {
         memset(edge + i * ld, 0, (size_t)ld * sizeof(float));
-        memcpy(edge + i * ld, c + i * ldc, (size_t)width * sizeof(float));
+        memcpy(edge + i * ld, t->c + i * t->ldc, (size_t)width * sizeof(float));
     }
-    t.c = edge;
-    t.ldc = ld;
-    product(&t);
-    for (int64_t i = 0; i < t.rows; i++) memcpy(c + i * ldc, edge + i * ld, (size_t)width * sizeof(float));
+    at_tile whole = *t;
+    whole.c = edge;
+    whole.ldc = ld;
+    product(&whole);
+    for (int64_t i = 0; i < t->rows; i++)
+        memcpy(t->c + i * t->ldc, edge + i * ld, (size_t)width * sizeof(float));
 }
 
-/* The tile of at most two panels that has `width` columns. */
-static void run_tile(void (*product)(const at_tile *), at_tile t, int64_t width, float *edge)
+/* t's columns from here to `width`, two panels at most. A tile is passed by pointer because copying what was just written would wait for
+ * the stores of the tile before. */
+static void run_tile(void (*product)(const at_tile *), at_tile *t, int64_t width, float *edge)
 {
-    t.panels = at_ceil_div(width, ATT_PANEL);
-    if (width % ATT_PANEL == 0)
-        product(&t);
+    t->panels = width > ATT_PANEL ? 2 : 1;
+    if (width >= 2 * ATT_PANEL || width == ATT_PANEL)
+        product(t);
     else
         edge_tile(product, t, width, edge);
 }
@@ -71,7 +73,7 @@ void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, 
                 for (int64_t q = j; q < at_min(j + COLUMN_BLOCK, n); q += 2 * ATT_PANEL) {
                     t.b = packed_b + q * words + at_words(product, p) * ATT_PANEL;
                     t.c = c + i * ldc + q;
-                    run_tile(product->tile, t, at_min(2 * ATT_PANEL, n - q), edge);
+                    run_tile(product->tile, &t, n - q, edge);
                 }
             }
 }
@@ -86,8 +88,9 @@ void at_pack_panels(const at_product *product, float *packed, const float *b, in
         product->pack_transposed(packed + j * words, b + j * ldb, ldb, at_min(ATT_PANEL, to - j), depth);
 }
 
-/* A^T B: the depth is the number of tokens, thousands, and C a weight. Each chunk owns a rectangle of C and walks the depth in blocks,
- * so that a block of both operands, packed, stays in L2. */
+/* A^T B: the depth is the number of tokens, thousands, and C a weight. Each chunk owns a rectangle of C and walks the depth in
+ * blocks, so that a block of both operands stays in L2. Both are read where they lie, or packed: in bfloat16, B where its rows
+ * collide in the cache, and where the last tile would read beyond its last row. */
 enum {
     TN_ROWS = 19 * ATT_TILE_ROWS,
     TN_COLUMNS = 512,
@@ -103,23 +106,37 @@ typedef struct tn_job {
     bool accumulate;
 } tn_job;
 
-static void tn_tiles(const tn_job *job, const float *strips, const float *panels, int64_t rows, int64_t columns,
-                     int64_t words, float *c, bool accumulate, float *edge)
+/* A block of an operand in strips of ATT_TILE_ROWS or ATT_PANEL columns: row p of strip s begins at at[s * stride + p * ld]. */
+typedef struct tn_operand {
+    const float *at;
+    int64_t stride, ld;
+} tn_operand;
+
+static tn_operand packed_strips(const at_product *product, float *room, int64_t stride, int64_t width, const float *x,
+                                int64_t ld, int64_t depth, int64_t columns)
 {
-    for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS)
+    product->pack_strips(room, stride, width, x, ld, depth, columns);
+    return (tn_operand){room, stride, width};
+}
+
+static void tn_tiles(const tn_job *job, tn_operand a, tn_operand b, int64_t rows, int64_t columns, int64_t words,
+                     float *c, bool accumulate, float *edge)
+{
+    for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS) {
+        at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i),
+                     .k = words,
+                     .a = a.at + i / ATT_TILE_ROWS * a.stride,
+                     .lda = a.ld,
+                     .ldb = b.ld,
+                     .panel_stride = b.stride,
+                     .ldc = job->ldc,
+                     .accumulate = accumulate};
         for (int64_t j = 0; j < columns; j += 2 * ATT_PANEL) {
-            const at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i),
-                               .k = words,
-                               .a = strips + i / ATT_TILE_ROWS * STRIP,
-                               .lda = ATT_TILE_ROWS,
-                               .b = panels + j * words,
-                               .ldb = ATT_PANEL,
-                               .panel_stride = words * ATT_PANEL,
-                               .c = c + i * job->ldc + j,
-                               .ldc = job->ldc,
-                               .accumulate = accumulate};
-            run_tile(job->cpu->product->tile_t, t, at_min(2 * ATT_PANEL, columns - j), edge);
+            t.b = b.at + j / ATT_PANEL * b.stride;
+            t.c = c + i * job->ldc + j;
+            run_tile(job->cpu->product->tile_t, &t, columns - j, edge);
         }
+    }
 }
 
 /* Of the largest rectangle. */
@@ -139,13 +156,15 @@ static void tn_chunk(void *arg, int64_t chunk, int thread)
     float *strips = at_cpu_scratch(job->cpu, thread, strip_floats + panel_floats + ATT_TILE_ROWS * 2 * ATT_PANEL);
     if (strips == NULL) return;
     float *panels = strips + strip_floats, *edge = panels + panel_floats;
+    const bool pairs = product->per_word > 1;
+    const bool pack_b = pairs || job->ldb % COLLIDING_STRIDE == 0 || job->n % ATT_PANEL != 0;
     for (int64_t p = 0; p == 0 || p < job->depth; p += block) { /* once for no rows: the product is zero */
-        const int64_t depth = at_min(block, job->depth - p);
-        product->pack_strips(strips, STRIP, ATT_TILE_ROWS, job->a + p * job->lda + i, job->lda, depth, rows);
-        at_pack_panels(product, panels, job->b + p * job->ldb + j, depth, columns, job->ldb, false, 0,
-                       at_ceil_div(columns, ATT_PANEL));
-        tn_tiles(job, strips, panels, rows, columns, at_words(product, depth), job->c + i * job->ldc + j,
-                 p > 0 || job->accumulate, edge);
+        const int64_t depth = at_min(block, job->depth - p), words = at_words(product, depth);
+        tn_operand a = {job->a + p * job->lda + i, ATT_TILE_ROWS, job->lda},
+                   b = {job->b + p * job->ldb + j, ATT_PANEL, job->ldb};
+        if (pairs) a = packed_strips(product, strips, STRIP, ATT_TILE_ROWS, a.at, a.ld, depth, rows);
+        if (pack_b) b = packed_strips(product, panels, words * ATT_PANEL, ATT_PANEL, b.at, b.ld, depth, columns);
+        tn_tiles(job, a, b, rows, columns, words, job->c + i * job->ldc + j, p > 0 || job->accumulate, edge);
     }
 }
 

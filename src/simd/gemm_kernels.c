@@ -89,8 +89,10 @@ static inline __attribute__((always_inline)) void tile(int rows, int panels, boo
                 pairs ? add_pairs(acc[i][v], x, row[v]) : acc[i][v] + x * row[v];
         }
         b += ldb;
-        if (transposed)
+        if (transposed) { /* whose rows may lie far apart: those of the next tile are fetched ahead */
+            __builtin_prefetch(a + 2 * ATT_TILE_ROWS);
             a += lda;
+        }
         else
             ATT_UNROLL for (int i = 0; i < rows; i += ROWS_A_POINTER) at[i / ROWS_A_POINTER]++;
     }
