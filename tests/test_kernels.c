@@ -145,26 +145,45 @@ static void reductions(const at_kernels *k, int64_t n, float *const *x, float *c
     y[2][0] = k->max(x[0], n);
 }
 
+/* One row that sees n keys. */
+static at_score_tile one_row(int64_t n, float scale, at_dropout_arg drop, uint32_t index)
+{
+    return (at_score_tile){1, n, n, n, 0, scale, drop, index, 0};
+}
+
 static void softmax_tile(const at_kernels *k, int64_t n, float *const *x, float *const *y)
 {
     (void)x;
     at_softmax_state state[2] = {{-INFINITY, 0}, {1, 2}};
-    y[2][0] = k->softmax_tile(y[0], n, 0.3f, &state[0], &no_drop, 0);
-    y[2][1] = k->softmax_tile(y[1], n, 0.3f, &state[1], &some_drop, 5);
+    const at_score_tile plain = one_row(n, 0.3f, no_drop, 0), dropped = one_row(n, 0.3f, some_drop, 5);
+    k->softmax_tile(y[0], &plain, &state[0], &y[2][0]);
+    k->softmax_tile(y[1], &dropped, &state[1], &y[2][1]);
     memcpy(y[2] + 2, state, sizeof state);
 }
 
 static void softmax_again(const at_kernels *k, int64_t n, float *const *x, float *const *y)
 {
     (void)x;
-    k->softmax_again(y[0], n, 0.3f, 1.1f);
+    const at_score_tile tile = one_row(n, 0.3f, no_drop, 0);
+    const float lse = 1.1f;
+    k->softmax_again(y[0], &tile, &lse, 1);
 }
 
 static void softmax_bwd(const at_kernels *k, int64_t n, float *const *x, float *const *y)
 {
     (void)x;
-    k->softmax_bwd(y[0], y[1], n, 0.3f, 0.2f, &no_drop, 0);
-    k->softmax_bwd(y[0], y[1], n, 0.3f, 0.2f, &some_drop, 3);
+    const float lse = 1.1f, delta = 0.2f;
+    const at_score_tile plain = one_row(n, 0.3f, no_drop, 0), dropped = one_row(n, 0.3f, some_drop, 3);
+    k->softmax_bwd(y[0], y[1], &plain, &lse, 1, &delta);
+    k->softmax_bwd(y[0], y[1], &dropped, &lse, 1, &delta);
+}
+
+static void softmax_end(const at_kernels *k, int64_t n, float *const *x, float *const *y)
+{
+    (void)x;
+    const at_softmax_state state[2] = {{1, 2}, {-INFINITY, 0}};
+    k->softmax_end(y[0], n, n, &state[0], 1, y[2], 1);
+    k->softmax_end(y[1], n, n, &state[1], 1, NULL, 1);
 }
 
 static void cross_entropy(const at_kernels *k, int64_t n, float *const *x, float *const *y)
@@ -221,8 +240,8 @@ static const struct row_kernel {
     PLAIN(act_bwd_none),  PLAIN(act_bwd_relu),  PLAIN(act_bwd_gelu),  PLAIN(act_bwd_gelu_tanh),  PLAIN(act_bwd_swish),
     PLAIN(swiglu_fwd),    PLAIN(swiglu_bwd),    PLAIN(column_sum),    PLAIN(layer_norm_fwd),     PLAIN(layer_norm_bwd),
     PLAIN(dropout),       PLAIN(dropout_bwd),   PLAIN(embed),         PLAIN(axpy_and_scale),     PLAIN(reductions),
-    FILLS(softmax_tile),  FILLS(softmax_again), FILLS(softmax_bwd),   FILLS(cross_entropy),      PLAIN(log_softmax),
-    PLAIN(adam),          PLAIN(rmsprop),       PLAIN(sgd),
+    FILLS(softmax_tile),  FILLS(softmax_again), FILLS(softmax_bwd),   PLAIN(softmax_end),        FILLS(cross_entropy),
+    PLAIN(log_softmax),   PLAIN(adam),          PLAIN(rmsprop),       PLAIN(sgd),
 };
 
 /* Every element that the kernel has no business with keeps its value: before the row, after it, and between rows. */
@@ -377,7 +396,9 @@ static const at_kernels *table_of_exp;
 /* exp as the tables have it: softmax_again computes exp(1 s - 0). */
 static void exp16(float *x)
 {
-    table_of_exp->softmax_again(x, ATT_LANES, 1, 0);
+    const at_score_tile tile = one_row(ATT_LANES, 1, no_drop, 0);
+    const float lse = 0;
+    table_of_exp->softmax_again(x, &tile, &lse, 1);
 }
 
 static void erf16(float *x)
@@ -475,7 +496,7 @@ static void activations_are_accurate(void **state)
     }
 }
 
-/* Two tiles of a row: the factor that softmax_tile returns joins them to one softmax. */
+/* Two tiles of a row: the factor that softmax_tile gives joins them to one softmax. */
 static void softmax_tiles_join(void **state)
 {
     (void)state;
@@ -488,8 +509,11 @@ static void softmax_tiles_join(void **state)
             float tile[2 * 80];
             memcpy(tile, s, sizeof tile);
             at_softmax_state row = {-INFINITY, 0};
-            assert_true(tables[t].softmax_tile(tile, n, 0.37f, &row, &no_drop, 0) == 0);
-            const float shrink = tables[t].softmax_tile(tile + 80, n, 0.37f, &row, &no_drop, 0);
+            const at_score_tile scores = one_row(n, 0.37f, no_drop, 0);
+            float shrink;
+            tables[t].softmax_tile(tile, &scores, &row, &shrink);
+            assert_true(shrink == 0);
+            tables[t].softmax_tile(tile + 80, &scores, &row, &shrink);
             for (int64_t i = 0; i < 2 * n; i++) {
                 const double got = i < n ? (double)tile[i] * shrink : (double)tile[80 + i - n];
                 assert_true(fabs(got / row.sum - exp(want[i] - max) / sum) < 1e-6);

@@ -61,6 +61,18 @@ static inline int64_t at_words(const at_product *product, int64_t n)
     return at_ceil_div(n, product->per_word);
 }
 
+/* An operand in strips of ATT_TILE_ROWS or ATT_PANEL columns, packed or where it lies: row p of strip s begins at
+ * at[s * stride + p * ld]. */
+typedef struct at_strips {
+    const float *at;
+    int64_t stride, ld;
+} at_strips;
+
+/* A row of tiles: C (t->rows, width) at c by t's product with B's panels at b, t->panel_stride apart. t's b, c and panels are set here.
+ * edge: ATT_TILE_ROWS * 32 floats. A tile is passed by pointer because copying what was just written waits for the stores of the
+ * tile before. */
+void at_tile_row(void (*product)(const at_tile *), at_tile *t, const float *b, float *c, int64_t width, float *edge);
+
 /* Products on one thread (cpu_gemm.c). Packed B: [ceil(N/16)][words of K][16].
  * C (M,N) (+)= A (M,K) B; scratch: ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 32 floats. */
 void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,

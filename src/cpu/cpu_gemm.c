@@ -5,8 +5,8 @@
  *   | B panels | K            into a tile of odd stride first. B streams from panels (tape/weight.h); C tiles are read and
  * +-+----------+              written once per 256 words of K (at_product: a word is one float32 or two bfloat16).
  * |A|   C      | M            Own kernels instead of a library's because an output element is then the same sum over K: equal bits
- * +-+----------+              for any thread count, batch and number of rows, training and inference alike. They reach 92-100 %
- *                             of oneDNN's rate at the shapes of docs/performance.md. */
+ * +-+----------+              for any thread count, batch and number of rows, training and inference alike. Their rate beside
+ *                             oneDNN's stands in docs/performance.md. */
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -23,19 +23,21 @@ static void edge_tile(void (*product)(const at_tile *), const at_tile *t, int64_
     whole.c = edge;
     whole.ldc = ld;
     product(&whole);
-    for (int64_t i = 0; i < t->rows; i++)
-        memcpy(t->c + i * t->ldc, edge + i * ld, (size_t)width * sizeof(float));
+    for (int64_t i = 0; i < t->rows; i++) memcpy(t->c + i * t->ldc, edge + i * ld, (size_t)width * sizeof(float));
 }
 
-/* t's columns from here to `width`, two panels at most. A tile is passed by pointer because copying what was just written would wait for
- * the stores of the tile before. */
-static void run_tile(void (*product)(const at_tile *), at_tile *t, int64_t width, float *edge)
+void at_tile_row(void (*product)(const at_tile *), at_tile *t, const float *b, float *c, int64_t width, float *edge)
 {
-    t->panels = width > ATT_PANEL ? 2 : 1;
-    if (width >= 2 * ATT_PANEL || width == ATT_PANEL)
-        product(t);
-    else
-        edge_tile(product, t, width, edge);
+    for (int64_t j = 0; j < width; j += 2 * ATT_PANEL) {
+        const int64_t rest = width - j;
+        t->b = b + j / ATT_PANEL * t->panel_stride;
+        t->c = c + j;
+        t->panels = rest > ATT_PANEL ? 2 : 1;
+        if (rest >= 2 * ATT_PANEL || rest == ATT_PANEL)
+            product(t);
+        else
+            edge_tile(product, t, rest, edge);
+    }
 }
 
 /* Columns are taken 1024 at a time so that the panels in use stay in L2 while all rows pass by. */
@@ -70,11 +72,8 @@ void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, 
                              .ldc = ldc,
                              .accumulate = accumulate || p > 0};
                 t.a = tile_of_a(product, a + i * lda + p, &t.lda, t.rows, deep, scratch);
-                for (int64_t q = j; q < at_min(j + COLUMN_BLOCK, n); q += 2 * ATT_PANEL) {
-                    t.b = packed_b + q * words + at_words(product, p) * ATT_PANEL;
-                    t.c = c + i * ldc + q;
-                    run_tile(product->tile, &t, n - q, edge);
-                }
+                at_tile_row(product->tile, &t, packed_b + j * words + at_words(product, p) * ATT_PANEL, c + i * ldc + j,
+                            at_min(COLUMN_BLOCK, n - j), edge);
             }
 }
 
@@ -106,20 +105,14 @@ typedef struct tn_job {
     bool accumulate;
 } tn_job;
 
-/* A block of an operand in strips of ATT_TILE_ROWS or ATT_PANEL columns: row p of strip s begins at at[s * stride + p * ld]. */
-typedef struct tn_operand {
-    const float *at;
-    int64_t stride, ld;
-} tn_operand;
-
-static tn_operand packed_strips(const at_product *product, float *room, int64_t stride, int64_t width, const float *x,
-                                int64_t ld, int64_t depth, int64_t columns)
+static at_strips packed_strips(const at_product *product, float *room, int64_t stride, int64_t width, const float *x,
+                               int64_t ld, int64_t depth, int64_t columns)
 {
     product->pack_strips(room, stride, width, x, ld, depth, columns);
-    return (tn_operand){room, stride, width};
+    return (at_strips){room, stride, width};
 }
 
-static void tn_tiles(const tn_job *job, tn_operand a, tn_operand b, int64_t rows, int64_t columns, int64_t words,
+static void tn_tiles(const tn_job *job, at_strips a, at_strips b, int64_t rows, int64_t columns, int64_t words,
                      float *c, bool accumulate, float *edge)
 {
     for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS) {
@@ -131,11 +124,7 @@ static void tn_tiles(const tn_job *job, tn_operand a, tn_operand b, int64_t rows
                      .panel_stride = b.stride,
                      .ldc = job->ldc,
                      .accumulate = accumulate};
-        for (int64_t j = 0; j < columns; j += 2 * ATT_PANEL) {
-            t.b = b.at + j / ATT_PANEL * b.stride;
-            t.c = c + i * job->ldc + j;
-            run_tile(job->cpu->product->tile_t, &t, columns - j, edge);
-        }
+        at_tile_row(job->cpu->product->tile_t, &t, b.at, c + i * job->ldc, columns, edge);
     }
 }
 
@@ -160,8 +149,8 @@ static void tn_chunk(void *arg, int64_t chunk, int thread)
     const bool pack_b = pairs || job->ldb % COLLIDING_STRIDE == 0 || job->n % ATT_PANEL != 0;
     for (int64_t p = 0; p == 0 || p < job->depth; p += block) { /* once for no rows: the product is zero */
         const int64_t depth = at_min(block, job->depth - p), words = at_words(product, depth);
-        tn_operand a = {job->a + p * job->lda + i, ATT_TILE_ROWS, job->lda},
-                   b = {job->b + p * job->ldb + j, ATT_PANEL, job->ldb};
+        at_strips a = {job->a + p * job->lda + i, ATT_TILE_ROWS, job->lda},
+                  b = {job->b + p * job->ldb + j, ATT_PANEL, job->ldb};
         if (pairs) a = packed_strips(product, strips, STRIP, ATT_TILE_ROWS, a.at, a.ld, depth, rows);
         if (pack_b) b = packed_strips(product, panels, words * ATT_PANEL, ATT_PANEL, b.at, b.ld, depth, columns);
         tn_tiles(job, a, b, rows, columns, words, job->c + i * job->ldc + j, p > 0 || job->accumulate, edge);

@@ -92,8 +92,7 @@ static inline __attribute__((always_inline)) void tile(int rows, int panels, boo
         if (transposed) { /* whose rows may lie far apart: those of the next tile are fetched ahead */
             __builtin_prefetch(a + 2 * ATT_TILE_ROWS);
             a += lda;
-        }
-        else
+        } else
             ATT_UNROLL for (int i = 0; i < rows; i += ROWS_A_POINTER) at[i / ROWS_A_POINTER]++;
     }
     if (t->accumulate)

@@ -39,6 +39,16 @@ typedef struct at_softmax_state { /* running softmax of one row (Milakov and Gim
     float max, sum;
 } at_softmax_state;
 
+/* A tile of attention scores, queries by keys, row i at i * ld. Row i sees its first visible + i * step keys (at least 0, at most
+ * `keys`); the others have weight zero. A kernel writes rows up to the next multiple of 16 keys. */
+typedef struct at_score_tile {
+    int64_t rows, keys, ld;
+    int64_t visible, step;
+    float scale;
+    at_dropout_arg drop;
+    uint32_t index, index_step; /* of the first key in the dropout mask: index + i * index_step */
+} at_score_tile;
+
 typedef struct at_optimize_arg {
     float rate, beta1, beta2, eps; /* Adam: rate with the bias correction of the first moment folded in */
     float correction2;             /* Adam: 1 / sqrt(1 - beta2^t) */
@@ -121,15 +131,19 @@ typedef struct at_kernels {
     double (*sum_squares)(const float *x, int64_t n); /* +inf or NaN when x has one */
     float (*dot)(const float *x, const float *y, int64_t n);
 
-    /* One key tile of attention for one query row: s (n scores, in place) becomes exp(scale s - max) with dropout applied, state is
-     * updated, and the factor by which earlier results shrink is returned. s is zero-filled up to the next multiple of 16. */
-    float (*softmax_tile)(float *s, int64_t n, float scale, at_softmax_state *state, const at_dropout_arg *drop,
-                          uint32_t index);
-    /* p = exp(scale s - lse) in place, zero-filled up to the next multiple of 16. */
-    void (*softmax_again)(float *s, int64_t n, float scale, float lse);
-    /* Backward of one row: ds = p * (dp' - delta) * scale into dp, where dp' = dropout'(dp); p becomes dropout(p). */
-    void (*softmax_bwd)(float *p, float *dp, int64_t n, float scale, float delta, const at_dropout_arg *drop,
-                        uint32_t index);
+    /* The scores s become exp(scale s - max) with dropout applied; each row's state is updated, and shrink[i] is the factor by which
+     * its earlier results shrink. */
+    void (*softmax_tile)(float *s, const at_score_tile *t, at_softmax_state *state, float *shrink);
+    /* The scores p become the softmax, before dropout: exp(scale p - lse[i * ld_lse]). */
+    void (*softmax_again)(float *p, const at_score_tile *t, const float *lse, int64_t ld_lse);
+    /* Backward, from the scores p and the gradients dp of the weights after dropout: p = dropout(softmax), and
+     * dp = softmax * (dropout'(dp) - delta[i]) * scale. */
+    void (*softmax_bwd)(float *p, float *dp, const at_score_tile *t, const float *lse, int64_t ld_lse,
+                        const float *delta);
+    /* The end of a running softmax: o[i] (n floats, ld apart) is divided by the sum, and lse[i * ld_lse] = max + log sum (NULL: not
+     * wanted). A row that saw no key is zero. */
+    void (*softmax_end)(float *o, int64_t ld, int64_t n, const at_softmax_state *state, int64_t rows, float *lse,
+                        int64_t ld_lse);
 
     /* Label-smoothed cross-entropy of one row of n logits; returns the loss. The logits are overwritten: where grad_scale != 0
      * by their gradient times grad_scale. nll (may be NULL) receives -log p(target). Rows are zero-filled up to the next multiple of 16. */

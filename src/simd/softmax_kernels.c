@@ -21,43 +21,85 @@ static float row_max(const float *x, int64_t n)
     return at_vhmax(best);
 }
 
+ATT_INLINE int64_t visible(const at_score_tile *t, int64_t i)
+{
+    const int64_t n = t->visible + i * t->step;
+    return n < 0 ? 0 : n < t->keys ? n : t->keys;
+}
+
+/* Weight zero behind the vectors that hold the n keys that a row sees. */
+ATT_INLINE void hide_rest(float *row, int64_t n, int64_t keys)
+{
+    for (int64_t at = (n + ATT_LANES - 1) / ATT_LANES * ATT_LANES; at < keys; at += ATT_LANES)
+        at_vstore(row + at, at_vset(0.0f));
+}
+
+ATT_INLINE at_vf mask(const at_score_tile *t, int64_t i, int64_t at)
+{
+    return at_vdropout(t->index + (uint32_t)i * t->index_step + (uint32_t)at, &t->drop);
+}
+
 /* After the tile: sum = sum of exp(scale s - max) over all tiles so far, before dropout, which thins the weights but not their
  * normalisation. */
-static float softmax_tile(float *s, int64_t n, float scale, at_softmax_state *state, const at_dropout_arg *drop,
-                          uint32_t index)
+static void softmax_tile(float *s, const at_score_tile *t, at_softmax_state *state, float *shrink)
 {
-    fill_tail(s, n, -__builtin_inff());
-    const float tile_max = scale * row_max(s, n);
-    const float old = state->max, now = tile_max > old ? tile_max : old;
-    const float shrink = old == now ? 1.0f : at_vexp(at_vset(old - now))[0];
-    at_vf sum = at_vset(0.0f);
-    for (int64_t at = 0; at < n; at += ATT_LANES) {
-        const at_vf e = at_vexp(at_vload(s + at) * at_vset(scale) - at_vset(now));
-        sum += e;
-        at_vstore(s + at, drop->threshold ? e * at_vdropout(index + (uint32_t)at, drop) : e);
+    for (int64_t i = 0; i < t->rows; i++, s += t->ld) {
+        const int64_t n = visible(t, i);
+        const float tile_max = t->scale * row_max(s, n), old = state[i].max, now = tile_max > old ? tile_max : old;
+        at_vf sum = at_vset(0.0f);
+        shrink[i] = old == now ? 1.0f : old == -__builtin_inff() ? 0.0f : at_vexp(at_vset(old - now))[0];
+        fill_tail(s, n, -__builtin_inff());
+        for (int64_t at = 0; at < n; at += ATT_LANES) {
+            const at_vf e = at_vexp(at_vload(s + at) * at_vset(t->scale) - at_vset(now));
+            sum += e;
+            at_vstore(s + at, t->drop.threshold ? e * mask(t, i, at) : e);
+        }
+        hide_rest(s, n, t->keys);
+        state[i] = (at_softmax_state){now, state[i].sum * shrink[i] + at_vsum(sum)};
     }
-    state->max = now;
-    state->sum = state->sum * shrink + at_vsum(sum);
-    return shrink;
 }
 
-static void softmax_again(float *s, int64_t n, float scale, float lse)
+static void softmax_again(float *p, const at_score_tile *t, const float *lse, int64_t ld_lse)
 {
-    fill_tail(s, n, -__builtin_inff());
-    for (int64_t at = 0; at < n; at += ATT_LANES)
-        at_vstore(s + at, at_vexp(at_vload(s + at) * at_vset(scale) - at_vset(lse)));
+    for (int64_t i = 0; i < t->rows; i++, p += t->ld) {
+        const int64_t n = visible(t, i);
+        const at_vf shift = at_vset(lse[i * ld_lse]);
+        fill_tail(p, n, -__builtin_inff());
+        for (int64_t at = 0; at < n; at += ATT_LANES)
+            at_vstore(p + at, at_vexp(at_vload(p + at) * at_vset(t->scale) - shift));
+        hide_rest(p, n, t->keys);
+    }
 }
 
-static void softmax_bwd(float *p, float *dp, int64_t n, float scale, float delta, const at_dropout_arg *drop,
-                        uint32_t index)
+static void softmax_bwd(float *p, float *dp, const at_score_tile *t, const float *lse, int64_t ld_lse,
+                        const float *delta)
 {
-    for (int64_t at = 0; at < n; at += ATT_LANES) {
-        const at_vf keep = drop->threshold ? at_vdropout(index + (uint32_t)at, drop) : at_vset(1.0f);
-        const at_vf weight = at_vload(p + at), d = at_vload(dp + at) * keep;
-        at_vstore(dp + at, weight * (d - at_vset(delta)) * at_vset(scale));
-        at_vstore(p + at, weight * keep);
+    for (int64_t i = 0; i < t->rows; i++, p += t->ld, dp += t->ld) {
+        const int64_t n = visible(t, i);
+        const at_vf shift = at_vset(lse[i * ld_lse]);
+        fill_tail(p, n, -__builtin_inff());
+        for (int64_t at = 0; at < n; at += ATT_LANES) {
+            const at_vf keep = t->drop.threshold ? mask(t, i, at) : at_vset(1.0f);
+            const at_vf weight = at_vexp(at_vload(p + at) * at_vset(t->scale) - shift), d = at_vload(dp + at) * keep;
+            at_vstore(dp + at, weight * (d - at_vset(delta[i])) * at_vset(t->scale));
+            at_vstore(p + at, weight * keep);
+        }
+        fill_tail(dp, n, 0);
+        hide_rest(p, n, t->keys);
+        hide_rest(dp, n, t->keys);
     }
-    fill_tail(dp, n, 0);
+}
+
+static void softmax_end(float *o, int64_t ld, int64_t n, const at_softmax_state *state, int64_t rows, float *lse,
+                        int64_t ld_lse)
+{
+    for (int64_t i = 0; i < rows; i++, o += ld) {
+        const at_vf inverse = at_vset(state[i].sum == 0 ? 0 : 1.0f / state[i].sum);
+        int64_t at = 0;
+        for (; at + ATT_LANES <= n; at += ATT_LANES) at_vstore(o + at, at_vload(o + at) * inverse);
+        if (at < n) at_vstore_part(o + at, at_vload_part(o + at, n - at, 0) * inverse, n - at);
+        if (lse) lse[i * ld_lse] = state[i].max + logf(state[i].sum);
+    }
 }
 
 /* With q = (1 - eps) onehot(target) + eps / V (Szegedy et al. 2016, section 7): loss = lse - q . logits, gradient = p - q. The exponentials
@@ -103,6 +145,7 @@ void ATT_GLUE(at_softmax_kernels, ATT_ISA)(at_kernels *table)
     table->softmax_tile = softmax_tile;
     table->softmax_again = softmax_again;
     table->softmax_bwd = softmax_bwd;
+    table->softmax_end = softmax_end;
     table->cross_entropy = cross_entropy;
     table->log_softmax = log_softmax;
 }
