@@ -153,6 +153,10 @@ static const op_case op_cases[] = {
     EMBED(2, 512, 8000, .repeat = 1024), LOSS(2, 512, 8000, .smoothing = 0.1f, .repeat = 1024),
 
     LOSS(7, 16, 50, .spread = 20, .smoothing = 0.1f, .slack = 7), /* logits of some 50 */
+    /* Heads of whole panels, which short sequences read in place: within its limits, at them and beyond. */
+    ATTENTION(2, 16, "5 3 0 1", .keys = "2 0 3 1", .causal = true), ATTENTION(2, 32, "56 57", .keys = "256 257"),
+    ATTENTION(2, 48, "300 57", .causal = true, .rate = 0.1f), ATTENTION(2, 32, "120 3", .keys = "530 260"),
+    ATTENTION(1, 16, "70 130", .keys = "3 60", .causal = true), /* a first tile of queries that sees nothing */
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof *op_cases };

@@ -61,19 +61,39 @@ static inline int64_t at_words(const at_product *product, int64_t n)
     return at_ceil_div(n, product->per_word);
 }
 
-/* An operand in strips of ATT_TILE_ROWS or ATT_PANEL columns, packed or where it lies: row p of strip s begins at
+/* Products on one thread (cpu_gemm.c).
+ *
+ * An operand in strips of ATT_TILE_ROWS or ATT_PANEL columns, packed or where it lies: row p of strip s begins at
  * at[s * stride + p * ld]. */
 typedef struct at_strips {
     const float *at;
     int64_t stride, ld;
 } at_strips;
 
-/* A row of tiles: C (t->rows, width) at c by t's product with B's panels at b, t->panel_stride apart. t's b, c and panels are set here.
- * edge: ATT_TILE_ROWS * 32 floats. A tile is passed by pointer because copying what was just written waits for the stores of the
- * tile before. */
-void at_tile_row(void (*product)(const at_tile *), at_tile *t, const float *b, float *c, int64_t width, float *edge);
+/* The columns of x (depth, columns), rows ld apart, as strips of `width` columns: packed into `room`, `stride` words apart, or where
+ * they lie when room is NULL (float32 only; the last strip is then read whole, so it must be whole). */
+at_strips at_strips_of(const at_product *product, float *room, int64_t stride, int64_t width, const float *x,
+                       int64_t ld, int64_t depth, int64_t columns);
 
-/* Products on one thread (cpu_gemm.c). Packed B: [ceil(N/16)][words of K][16].
+/* A matrix to be written, or added to. */
+typedef struct at_output {
+    float *at;
+    int64_t ld;
+    bool accumulate;
+} at_output;
+
+/* C (rows, width) = A B over so many words, tile by tile: `tile` is a product's tile or tile_t, A has strips of ATT_TILE_ROWS rows
+ * as that wants them, B panels. edge: ATT_TILE_ROWS * 32 floats. */
+void at_tile_rows(void (*tile)(const at_tile *), at_strips a, at_strips b, int64_t rows, int64_t width, int64_t words,
+                  at_output c, float *edge);
+
+/* Whether rows so many floats apart fall into few sets of L1; others are read where they lie. */
+static inline bool at_rows_collide(int64_t ld)
+{
+    return ld % 512 == 0;
+}
+
+/* Packed B: [ceil(N/16)][words of K][16].
  * C (M,N) (+)= A (M,K) B; scratch: ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 32 floats. */
 void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
                 const float *packed_b, float *c, int64_t ldc, bool accumulate, float *scratch);

@@ -12,7 +12,8 @@
  * that no row sees are skipped; a row that sees nothing is zero. Key tiles begin at multiples of 256 whatever the queries are, so
  * a row's result depends neither on the other rows nor on the batch.
  *
- * Sentences are short: Q, K, V and dO of one tile are multiplied by where they lie, and only K^T and V^T are packed. */
+ * A sequence of one query tile and one key tile whose head width is whole panels is multiplied by where it lies: a packed copy
+ * would be read too few times to pay. K^T and V^T are always packed. */
 #include "cpu/cpu.h"
 
 #include <math.h>
@@ -51,7 +52,7 @@ typedef struct unit {
     int64_t nq, nk, width;
     int64_t head, first_query;
     at_dropout_arg drop;
-    bool in_place; /* matrices are multiplied by where they lie, without packing */
+    bool in_place; /* see above */
     float *gemm;   /* scratch of products */
 } unit;
 
@@ -60,21 +61,19 @@ static unit unit_of(const attention_job *job, int64_t chunk)
     const at_attention_args *a = job->args;
     const int64_t b = chunk / a->heads, h = chunk % a->heads, column = h * a->head_width;
     const int64_t q0 = a->query.begin[b], k0 = a->key.begin[b];
-    unit u = {&job->cpu->k,
-              a,
-              job->q + q0 * a->ldq + column,
-              job->k + k0 * a->ldk + column,
-              job->v + k0 * a->ldv + column,
-              a->query.end[b] - q0,
-              a->key.end[b] - k0,
-              a->head_width,
-              h,
-              q0,
-              at_dropout_make(a->dropout, at_rng_key(a->key_rng, (uint64_t)chunk)),
-              false,
-              NULL};
-    u.in_place = u.nq <= QUERY_TILE && u.nk <= KEY_TILE && u.width % ATT_PANEL == 0;
-    return u;
+    const int64_t nq = a->query.end[b] - q0, nk = a->key.end[b] - k0;
+    return (unit){.kernels = &job->cpu->k,
+                  .args = a,
+                  .q = job->q + q0 * a->ldq + column,
+                  .k = job->k + k0 * a->ldk + column,
+                  .v = job->v + k0 * a->ldv + column,
+                  .nq = nq,
+                  .nk = nk,
+                  .width = a->head_width,
+                  .head = h,
+                  .first_query = q0,
+                  .drop = at_dropout_make(a->dropout, at_rng_key(a->key_rng, (uint64_t)chunk)),
+                  .in_place = nq <= QUERY_TILE && nk <= KEY_TILE && a->head_width % ATT_PANEL == 0};
 }
 
 /* How many keys query i sees. */
@@ -85,15 +84,16 @@ static int64_t visible(const unit *u, int64_t i)
 
 static at_score_tile score_tile(const unit *u, int64_t q0, int64_t rows, int64_t from, int64_t keys)
 {
-    return (at_score_tile){rows,
-                           keys,
-                           LD,
-                           u->args->causal ? q0 + 1 + u->nk - u->nq - from : keys,
-                           u->args->causal ? 1 : 0,
-                           u->args->scale,
-                           u->drop,
-                           (uint32_t)(q0 * u->nk + from),
-                           (uint32_t)u->nk};
+    const bool causal = u->args->causal;
+    return (at_score_tile){.rows = rows,
+                           .keys = keys,
+                           .ld = LD,
+                           .visible = causal ? q0 + 1 + u->nk - u->nq - from : keys,
+                           .step = causal,
+                           .scale = u->args->scale,
+                           .drop = u->drop,
+                           .index = (uint32_t)(q0 * u->nk + from),
+                           .index_step = (uint32_t)u->nk};
 }
 
 /* Panels of the transpose (width, rows) of x (rows, width). */
@@ -105,9 +105,8 @@ static void pack_transpose(const unit *u, float *panels, const float *x, int64_t
 /* Panels of x (rows, width), in `room` or where x lies. */
 static at_strips panels_of(const unit *u, float *room, const float *x, int64_t ld, int64_t rows)
 {
-    if (u->in_place) return (at_strips){x, ATT_PANEL, ld};
-    at_pack_panels(&u->kernels->float32, room, x, rows, u->width, ld, false, 0, at_ceil_div(u->width, ATT_PANEL));
-    return (at_strips){room, rows * ATT_PANEL, ATT_PANEL};
+    return at_strips_of(&u->kernels->float32, u->in_place ? NULL : room, rows * ATT_PANEL, ATT_PANEL, x, ld, rows,
+                        u->width);
 }
 
 /* s (rows, LD) = x (rows, width) times columns from .. from + keys of the packed transpose. Whole panels are written: their
@@ -119,58 +118,35 @@ static void scores(const unit *u, float *s, const float *x, int64_t ldx, int64_t
                LD, false, u->gemm);
 }
 
-/* A matrix of width columns to be written, or added to; at NULL: not wanted. */
-typedef struct output {
-    float *at;
-    int64_t ld;
-    bool accumulate;
-} output;
-
-static output output_from(float *x, int64_t ld, int64_t row, int64_t column, bool accumulate)
+/* at NULL: not wanted. */
+static at_output output_from(float *x, int64_t ld, int64_t row, int64_t column, bool accumulate)
 {
-    return (output){x ? x + row * ld + column : NULL, ld, accumulate};
+    return (at_output){x ? x + row * ld + column : NULL, ld, accumulate};
 }
 
 /* c (rows, width) = s (rows, LD) times rows from .. from + keys of b. */
-static void weigh(const unit *u, output c, const float *s, int64_t rows, at_strips b, int64_t from, int64_t keys)
+static void weigh(const unit *u, at_output c, const float *s, int64_t rows, at_strips b, int64_t from, int64_t keys)
 {
-    for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS) {
-        at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i),
-                     .k = keys,
-                     .a = s + i * LD,
-                     .lda = LD,
-                     .ldb = b.ld,
-                     .panel_stride = b.stride,
-                     .ldc = c.ld,
-                     .accumulate = c.accumulate};
-        at_tile_row(u->kernels->float32.tile, &t, b.at + from * b.ld, c.at + i * c.ld, u->width, u->gemm);
-    }
+    b.at += from * b.ld;
+    at_tile_rows(u->kernels->float32.tile, (at_strips){s, ATT_TILE_ROWS * LD, LD}, b, rows, u->width, keys, c, u->gemm);
 }
 
-/* c (keys, width) = s^T (keys, rows) times b (rows, width). */
-static void weigh_transposed(const unit *u, output c, const float *s, int64_t rows, int64_t keys, at_strips b)
+/* Rows from .. from + keys of c (.., width) = s^T (keys, rows) times b (rows, width). */
+static void weigh_transposed(const unit *u, at_output c, int64_t from, const float *s, int64_t rows, int64_t keys,
+                             at_strips b)
 {
-    for (int64_t i = 0; i < keys; i += ATT_TILE_ROWS) {
-        at_tile t = {.rows = at_min(ATT_TILE_ROWS, keys - i),
-                     .k = rows,
-                     .a = s + i,
-                     .lda = LD,
-                     .ldb = b.ld,
-                     .panel_stride = b.stride,
-                     .ldc = c.ld,
-                     .accumulate = c.accumulate};
-        at_tile_row(u->kernels->float32.tile_t, &t, b.at, c.at + i * c.ld, u->width, u->gemm);
-    }
+    c.at += from * c.ld;
+    at_tile_rows(u->kernels->float32.tile_t, (at_strips){s, ATT_TILE_ROWS, LD}, b, keys, u->width, rows, c, u->gemm);
 }
 
 /* Rows that no product writes. */
-static void zero_rows(const unit *u, output c, int64_t first, int64_t last)
+static void zero_rows(const unit *u, at_output c, int64_t first, int64_t last)
 {
     if (c.at == NULL || c.accumulate) return;
     for (int64_t i = first; i < last; i++) memset(c.at + i * c.ld, 0, (size_t)u->width * sizeof(float));
 }
 
-static void forward_rows(const unit *u, output o, float *lse, int64_t q0, int64_t rows, const float *kt, at_strips v,
+static void forward_rows(const unit *u, at_output o, float *lse, int64_t q0, int64_t rows, const float *kt, at_strips v,
                          float *s)
 {
     at_softmax_state state[QUERY_TILE];
@@ -206,17 +182,17 @@ static void forward_unit(const attention_job *job, int64_t index, int thread)
 {
     const at_attention_args *a = job->args;
     unit u = unit_of(job, index);
-    const int64_t transposed = at_round_up(u.nk, ATT_PANEL) * u.width, keys = at_round_up(u.width, ATT_PANEL) * u.nk;
-    float *kt = at_cpu_scratch(job->cpu, thread, transposed + keys + QUERY_TILE * LD + ATT_GEMM_SCRATCH);
+    const int64_t keys = at_round_up(u.nk, ATT_PANEL) * u.width, values = at_round_up(u.width, ATT_PANEL) * u.nk;
+    float *kt = at_cpu_scratch(job->cpu, thread, keys + values + QUERY_TILE * LD + ATT_GEMM_SCRATCH);
     if (kt == NULL) return;
-    float *s = kt + transposed + keys;
+    float *s = kt + keys + values;
     u.gemm = s + QUERY_TILE * LD;
     pack_transpose(&u, kt, u.k, a->ldk, u.nk);
-    const at_strips v = panels_of(&u, kt + transposed, u.v, a->ldv, u.nk);
+    const at_strips v = panels_of(&u, kt + keys, u.v, a->ldv, u.nk);
     float *o = job->o + u.first_query * a->ldo + u.head * u.width;
     float *lse = job->lse ? job->lse + u.first_query * a->heads + u.head : NULL;
     for (int64_t q0 = 0; q0 < u.nq; q0 += QUERY_TILE)
-        forward_rows(&u, (output){o + q0 * a->ldo, a->ldo, false}, lse ? lse + q0 * a->heads : NULL, q0,
+        forward_rows(&u, (at_output){o + q0 * a->ldo, a->ldo, false}, lse ? lse + q0 * a->heads : NULL, q0,
                      at_min(QUERY_TILE, u.nq - q0), kt, v, s);
     if (a->weights)
         write_weights(&u, a->weights + a->weight_offset[index / a->heads] + u.head * u.nq * u.nk, lse, kt, s);
@@ -240,9 +216,9 @@ static void attention_fwd(at_backend *be, float *o, float *lse, const float *q, 
 typedef struct backward {
     float *kt, *vt; /* packed K^T and V^T */
     at_strips k;
-    float *q_room, *do_room; /* for the rows of a query tile, packed */
+    float *q_room, *do_room; /* for the rows of a query tile, where they are packed */
     float *p, *dp;           /* QUERY_TILE x LD each */
-    output dk, dv;
+    at_output dk, dv;
 } backward;
 
 int64_t at_cpu_attention_floats(int64_t keys, int64_t head_width)
@@ -270,20 +246,20 @@ static backward lay_out(unit *u, float *scratch)
     return w;
 }
 
-typedef struct tile_rows { /* the queries of a tile */
+typedef struct query_tile { /* the queries of a tile */
     int64_t first, count;
     const float *d_o, *o, *lse; /* at the tile's first row */
-    output dq;
-} tile_rows;
+    at_output dq;
+} query_tile;
 
-static void backward_rows(const unit *u, const backward *w, const tile_rows *t)
+static void backward_rows(const unit *u, const backward *w, const query_tile *t)
 {
     const at_attention_args *a = u->args;
     const float *q_rows = u->q + t->first * a->ldq;
     const at_strips q = panels_of(u, w->q_room, q_rows, a->ldq, t->count),
                     d_o = panels_of(u, w->do_room, t->d_o, a->ldo, t->count);
     const int64_t last = visible(u, t->first + t->count - 1);
-    output dq = t->dq, dk = w->dk, dv = w->dv;
+    at_output dq = t->dq;
     float delta[QUERY_TILE];
     for (int64_t i = 0; i < t->count; i++) delta[i] = u->kernels->dot(t->d_o + i * a->ldo, t->o + i * a->ldo, u->width);
     if (last <= 0) zero_rows(u, dq, 0, t->count);
@@ -294,10 +270,8 @@ static void backward_rows(const unit *u, const backward *w, const tile_rows *t)
         u->kernels->softmax_bwd(w->p, w->dp, &s, t->lse, a->heads, delta);
         if (dq.at) weigh(u, dq, w->dp, t->count, w->k, from, s.keys);
         dq.accumulate = true;
-        if (dk.at) weigh_transposed(u, dk, w->dp, t->count, s.keys, q);
-        if (dv.at) weigh_transposed(u, dv, w->p, t->count, s.keys, d_o);
-        dk = output_from(dk.at, dk.ld, KEY_TILE, 0, dk.accumulate);
-        dv = output_from(dv.at, dv.ld, KEY_TILE, 0, dv.accumulate);
+        if (w->dk.at) weigh_transposed(u, w->dk, from, w->dp, t->count, s.keys, q);
+        if (w->dv.at) weigh_transposed(u, w->dv, from, w->p, t->count, s.keys, d_o);
     }
 }
 
@@ -317,12 +291,12 @@ static void backward_unit(const attention_job *job, int64_t index, int thread)
     zero_rows(&u, w.dv, seen < 0 ? 0 : seen, u.nk);
     for (int64_t q0 = 0; q0 < u.nq; q0 += QUERY_TILE) {
         const int64_t row = u.first_query + q0;
-        const tile_rows t = {q0,
-                             at_min(QUERY_TILE, u.nq - q0),
-                             job->d_o + row * a->ldo + column,
-                             job->o_in + row * a->ldo + column,
-                             job->lse_in + row * a->heads + u.head,
-                             output_from(job->dq, a->ldq, row, column, job->accumulate_q)};
+        const query_tile t = {q0,
+                              at_min(QUERY_TILE, u.nq - q0),
+                              job->d_o + row * a->ldo + column,
+                              job->o_in + row * a->ldo + column,
+                              job->lse_in + row * a->heads + u.head,
+                              output_from(job->dq, a->ldq, row, column, job->accumulate_q)};
         backward_rows(&u, &w, &t);
         w.dk.accumulate = w.dv.accumulate = true;
     }

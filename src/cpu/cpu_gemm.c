@@ -26,33 +26,42 @@ static void edge_tile(void (*product)(const at_tile *), const at_tile *t, int64_
     for (int64_t i = 0; i < t->rows; i++) memcpy(t->c + i * t->ldc, edge + i * ld, (size_t)width * sizeof(float));
 }
 
-void at_tile_row(void (*product)(const at_tile *), at_tile *t, const float *b, float *c, int64_t width, float *edge)
+/* The tile is passed by pointer because copying what was just written waits for the stores of the tile before. */
+void at_tile_rows(void (*tile)(const at_tile *), at_strips a, at_strips b, int64_t rows, int64_t width, int64_t words,
+                  at_output c, float *edge)
 {
-    for (int64_t j = 0; j < width; j += 2 * ATT_PANEL) {
-        const int64_t rest = width - j;
-        t->b = b + j / ATT_PANEL * t->panel_stride;
-        t->c = c + j;
-        t->panels = rest > ATT_PANEL ? 2 : 1;
-        if (rest >= 2 * ATT_PANEL || rest == ATT_PANEL)
-            product(t);
-        else
-            edge_tile(product, t, rest, edge);
+    for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS) {
+        at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i),
+                     .k = words,
+                     .a = a.at + i / ATT_TILE_ROWS * a.stride,
+                     .lda = a.ld,
+                     .ldb = b.ld,
+                     .panel_stride = b.stride,
+                     .ldc = c.ld,
+                     .accumulate = c.accumulate};
+        for (int64_t j = 0; j < width; j += 2 * ATT_PANEL) {
+            const int64_t rest = width - j;
+            t.b = b.at + j / ATT_PANEL * b.stride;
+            t.c = c.at + i * c.ld + j;
+            t.panels = rest > ATT_PANEL ? 2 : 1;
+            if (rest >= 2 * ATT_PANEL || rest == ATT_PANEL)
+                tile(&t);
+            else
+                edge_tile(tile, &t, rest, edge);
+        }
     }
 }
 
 /* Columns are taken 1024 at a time so that the panels in use stay in L2 while all rows pass by. */
 enum { COLUMN_BLOCK = 1024 };
 
-/* Rows whose stride is a multiple of so many floats fall into few sets of L1; others are read where they lie. */
-enum { COLLIDING_STRIDE = 512 };
-
-static const float *tile_of_a(const at_product *product, const float *a, int64_t *lda, int64_t rows, int64_t depth,
-                              float *copy)
+/* Rows of A, in place or as a copy. */
+static at_strips tile_of_a(const at_product *product, const float *a, int64_t lda, int64_t rows, int64_t depth,
+                           float *copy)
 {
-    if (product->per_word == 1 && *lda % COLLIDING_STRIDE != 0) return a;
-    product->pack_rows(copy, ATT_TILE_STRIDE, a, *lda, rows, depth);
-    *lda = ATT_TILE_STRIDE;
-    return copy;
+    if (product->per_word == 1 && !at_rows_collide(lda)) return (at_strips){a, 0, lda};
+    product->pack_rows(copy, ATT_TILE_STRIDE, a, lda, rows, depth);
+    return (at_strips){copy, 0, ATT_TILE_STRIDE};
 }
 
 void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
@@ -63,17 +72,12 @@ void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, 
     for (int64_t j = 0; j < n; j += COLUMN_BLOCK)
         for (int64_t p = 0; p < depth; p += block)
             for (int64_t i = 0; i < m; i += ATT_TILE_ROWS) {
-                const int64_t deep = at_min(block, depth - p);
-                at_tile t = {.rows = at_min(ATT_TILE_ROWS, m - i),
-                             .k = at_words(product, deep),
-                             .lda = lda,
-                             .ldb = ATT_PANEL,
-                             .panel_stride = words * ATT_PANEL,
-                             .ldc = ldc,
-                             .accumulate = accumulate || p > 0};
-                t.a = tile_of_a(product, a + i * lda + p, &t.lda, t.rows, deep, scratch);
-                at_tile_row(product->tile, &t, packed_b + j * words + at_words(product, p) * ATT_PANEL, c + i * ldc + j,
-                            at_min(COLUMN_BLOCK, n - j), edge);
+                const int64_t deep = at_min(block, depth - p), rows = at_min(ATT_TILE_ROWS, m - i);
+                const at_strips b = {packed_b + j * words + at_words(product, p) * ATT_PANEL, words * ATT_PANEL,
+                                     ATT_PANEL};
+                at_tile_rows(product->tile, tile_of_a(product, a + i * lda + p, lda, rows, deep, scratch), b, rows,
+                             at_min(COLUMN_BLOCK, n - j), at_words(product, deep),
+                             (at_output){c + i * ldc + j, ldc, accumulate || p > 0}, edge);
             }
 }
 
@@ -87,9 +91,17 @@ void at_pack_panels(const at_product *product, float *packed, const float *b, in
         product->pack_transposed(packed + j * words, b + j * ldb, ldb, at_min(ATT_PANEL, to - j), depth);
 }
 
+at_strips at_strips_of(const at_product *product, float *room, int64_t stride, int64_t width, const float *x,
+                       int64_t ld, int64_t depth, int64_t columns)
+{
+    if (room == NULL) return (at_strips){x, width, ld};
+    product->pack_strips(room, stride, width, x, ld, depth, columns);
+    return (at_strips){room, stride, width};
+}
+
 /* A^T B: the depth is the number of tokens, thousands, and C a weight. Each chunk owns a rectangle of C and walks the depth in
  * blocks, so that a block of both operands stays in L2. Both are read where they lie, or packed: in bfloat16, B where its rows
- * collide in the cache, and where the last tile would read beyond its last row. */
+ * collide in the cache, and where its last panel is not whole. */
 enum {
     TN_ROWS = 19 * ATT_TILE_ROWS,
     TN_COLUMNS = 512,
@@ -104,29 +116,6 @@ typedef struct tn_job {
     float *c;
     bool accumulate;
 } tn_job;
-
-static at_strips packed_strips(const at_product *product, float *room, int64_t stride, int64_t width, const float *x,
-                               int64_t ld, int64_t depth, int64_t columns)
-{
-    product->pack_strips(room, stride, width, x, ld, depth, columns);
-    return (at_strips){room, stride, width};
-}
-
-static void tn_tiles(const tn_job *job, at_strips a, at_strips b, int64_t rows, int64_t columns, int64_t words,
-                     float *c, bool accumulate, float *edge)
-{
-    for (int64_t i = 0; i < rows; i += ATT_TILE_ROWS) {
-        at_tile t = {.rows = at_min(ATT_TILE_ROWS, rows - i),
-                     .k = words,
-                     .a = a.at + i / ATT_TILE_ROWS * a.stride,
-                     .lda = a.ld,
-                     .ldb = b.ld,
-                     .panel_stride = b.stride,
-                     .ldc = job->ldc,
-                     .accumulate = accumulate};
-        at_tile_row(job->cpu->product->tile_t, &t, b.at, c + i * job->ldc, columns, edge);
-    }
-}
 
 /* Of the largest rectangle. */
 int64_t at_cpu_gemm_floats(void)
@@ -145,15 +134,16 @@ static void tn_chunk(void *arg, int64_t chunk, int thread)
     float *strips = at_cpu_scratch(job->cpu, thread, strip_floats + panel_floats + ATT_TILE_ROWS * 2 * ATT_PANEL);
     if (strips == NULL) return;
     float *panels = strips + strip_floats, *edge = panels + panel_floats;
-    const bool pairs = product->per_word > 1;
-    const bool pack_b = pairs || job->ldb % COLLIDING_STRIDE == 0 || job->n % ATT_PANEL != 0;
+    const bool pack_a = product->per_word > 1, pack_b = pack_a || at_rows_collide(job->ldb) || columns % ATT_PANEL != 0;
     for (int64_t p = 0; p == 0 || p < job->depth; p += block) { /* once for no rows: the product is zero */
         const int64_t depth = at_min(block, job->depth - p), words = at_words(product, depth);
-        at_strips a = {job->a + p * job->lda + i, ATT_TILE_ROWS, job->lda},
-                  b = {job->b + p * job->ldb + j, ATT_PANEL, job->ldb};
-        if (pairs) a = packed_strips(product, strips, STRIP, ATT_TILE_ROWS, a.at, a.ld, depth, rows);
-        if (pack_b) b = packed_strips(product, panels, words * ATT_PANEL, ATT_PANEL, b.at, b.ld, depth, columns);
-        tn_tiles(job, a, b, rows, columns, words, job->c + i * job->ldc + j, p > 0 || job->accumulate, edge);
+        const float *x = job->a + p * job->lda + i, *y = job->b + p * job->ldb + j;
+        const at_strips a = at_strips_of(product, pack_a ? strips : NULL, STRIP, ATT_TILE_ROWS, x, job->lda, depth,
+                                         rows),
+                        b = at_strips_of(product, pack_b ? panels : NULL, words * ATT_PANEL, ATT_PANEL, y, job->ldb,
+                                         depth, columns);
+        at_tile_rows(product->tile_t, a, b, rows, columns, words,
+                     (at_output){job->c + i * job->ldc + j, job->ldc, p > 0 || job->accumulate}, edge);
     }
 }
 
@@ -163,7 +153,7 @@ static int64_t even_part(int64_t n, int64_t most, int64_t unit)
     return at_round_up(at_ceil_div(n, at_ceil_div(n, most)), unit);
 }
 
-/* Cuts C so that every thread has work: packing is repeated per rectangle, so few large ones are best. */
+/* Cuts C so that every thread has work: each rectangle reads (and packs, where it must) its operands again, so few large ones are best. */
 void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b,
                 int64_t ldb, float *c, int64_t ldc, bool accumulate)
 {

@@ -1,4 +1,4 @@
-/* Product kernels: one tile of C in registers, A broadcast, B streamed from packed panels.
+/* Product kernels: one tile of C in registers, A broadcast, B streamed from panels, packed or where they lie.
  *
  *            panel 0          panel 1
  *         b: [k][16] ------   [k][16] ------
@@ -89,7 +89,7 @@ static inline __attribute__((always_inline)) void tile(int rows, int panels, boo
                 pairs ? add_pairs(acc[i][v], x, row[v]) : acc[i][v] + x * row[v];
         }
         b += ldb;
-        if (transposed) { /* whose rows may lie far apart: those of the next tile are fetched ahead */
+        if (transposed) { /* rows of A may lie far apart: the next tile's columns are in this line or in the one fetched */
             __builtin_prefetch(a + 2 * ATT_TILE_ROWS);
             a += lda;
         } else

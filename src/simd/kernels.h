@@ -40,7 +40,8 @@ typedef struct at_softmax_state { /* running softmax of one row (Milakov and Gim
 } at_softmax_state;
 
 /* A tile of attention scores, queries by keys, row i at i * ld. Row i sees its first visible + i * step keys (at least 0, at most
- * `keys`); the others have weight zero. A kernel writes rows up to the next multiple of 16 keys. */
+ * `keys`); the others have weight zero. A kernel writes rows up to the next multiple of 16 keys, with zeros behind the last; ld is at
+ * least that. */
 typedef struct at_score_tile {
     int64_t rows, keys, ld;
     int64_t visible, step;

@@ -21,7 +21,7 @@ static float row_max(const float *x, int64_t n)
     return at_vhmax(best);
 }
 
-ATT_INLINE int64_t visible(const at_score_tile *t, int64_t i)
+ATT_INLINE int64_t seen_by(const at_score_tile *t, int64_t i)
 {
     const int64_t n = t->visible + i * t->step;
     return n < 0 ? 0 : n < t->keys ? n : t->keys;
@@ -44,10 +44,11 @@ ATT_INLINE at_vf mask(const at_score_tile *t, int64_t i, int64_t at)
 static void softmax_tile(float *s, const at_score_tile *t, at_softmax_state *state, float *shrink)
 {
     for (int64_t i = 0; i < t->rows; i++, s += t->ld) {
-        const int64_t n = visible(t, i);
+        const int64_t n = seen_by(t, i);
         const float tile_max = t->scale * row_max(s, n), old = state[i].max, now = tile_max > old ? tile_max : old;
         at_vf sum = at_vset(0.0f);
-        shrink[i] = old == now ? 1.0f : old == -__builtin_inff() ? 0.0f : at_vexp(at_vset(old - now))[0];
+        shrink[i] = 0; /* at a row's first tile, most often its only one, which saves an exp */
+        if (old > -__builtin_inff()) shrink[i] = old == now ? 1.0f : at_vexp(at_vset(old - now))[0];
         fill_tail(s, n, -__builtin_inff());
         for (int64_t at = 0; at < n; at += ATT_LANES) {
             const at_vf e = at_vexp(at_vload(s + at) * at_vset(t->scale) - at_vset(now));
@@ -62,7 +63,7 @@ static void softmax_tile(float *s, const at_score_tile *t, at_softmax_state *sta
 static void softmax_again(float *p, const at_score_tile *t, const float *lse, int64_t ld_lse)
 {
     for (int64_t i = 0; i < t->rows; i++, p += t->ld) {
-        const int64_t n = visible(t, i);
+        const int64_t n = seen_by(t, i);
         const at_vf shift = at_vset(lse[i * ld_lse]);
         fill_tail(p, n, -__builtin_inff());
         for (int64_t at = 0; at < n; at += ATT_LANES)
@@ -75,7 +76,7 @@ static void softmax_bwd(float *p, float *dp, const at_score_tile *t, const float
                         const float *delta)
 {
     for (int64_t i = 0; i < t->rows; i++, p += t->ld, dp += t->ld) {
-        const int64_t n = visible(t, i);
+        const int64_t n = seen_by(t, i);
         const at_vf shift = at_vset(lse[i * ld_lse]);
         fill_tail(p, n, -__builtin_inff());
         for (int64_t at = 0; at < n; at += ATT_LANES) {

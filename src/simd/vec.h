@@ -1,5 +1,6 @@
 /* The 16-lane vector on which row kernels are written. The compiler maps it to one AVX-512 register, two of AVX2 or four
- * of SSE; the arithmetic of each lane is the same, so the bits are too (contraction is off in these files).
+ * of SSE; the arithmetic of each lane is the same, so the bits are too (contraction is off in these files). Intrinsics stand only
+ * where one instruction does what the vector type takes several for (max, min, parts of rows), with the same bits.
  *
  * exp, log, tanh are own polynomials for the same reason: a libm differs between systems. */
 #ifndef ATT_SIMD_VEC_H
@@ -142,7 +143,7 @@ ATT_INLINE at_vf at_vexp(at_vf x)
     p = p * r + at_vset(5.0000001201e-1f);
     p = p * (r * r) + r + at_vset(1.0f);
     /* n stands in the low bits of biased, and is added to p's exponent: 2^n p is a normal number at both ends. */
-    const at_vf y = (at_vf)((at_vi)p + ((at_vi)biased << 23));
+    const at_vf y = (at_vf)((at_vu)p + ((at_vu)biased << 23));
     const at_vf or_zero = (at_vf)(~(x < lowest) & (at_vi)y);
     return at_vselect(x <= highest, or_zero, x * at_vset(__builtin_inff())); /* +inf, or NaN */
 }
