@@ -236,6 +236,10 @@ static void costs_counted_by_hand(void **state)
     assert_true(c.flop == 2 * 2 * 6 * 8 && c.bytes == 4 * 102);
     c = at_cost_attention_bwd(&some, 0, &some, &some, 1, &a); /* q, o, do, dq; k, v, dk and dv twice; lse */
     assert_true(c.flop == 5 * 2 * 6 * 8 && c.bytes == 4 * (24 * 4 + 24 * 6 + 6));
+    c = at_cost_attention_bwd(&some, 1, NULL, &some, 0, &a); /* scores, dP, dq, dv; q, o, do, dq twice; k, v, dv; lse */
+    assert_true(c.flop == 4 * 2 * 6 * 8 && c.bytes == 4 * (24 * 5 + 24 * 3 + 6));
+    c = at_cost_attention_bwd(NULL, 0, &some, &some, 0, &a); /* queries that need no gradient */
+    assert_true(c.flop == 4 * 2 * 6 * 8 && c.bytes == 4 * (24 * 3 + 24 * 4 + 6));
     c = at_cost_linear_cross_entropy(&some, &some, NULL, &w, NULL, 2); /* x 6, W 15, dx 6, dW 15 */
     assert_true(c.flop == 180 && c.bytes == 4 * 42);
     assert_true(at_cost_optimize(&some, &some, 10).bytes == 4 * 70);
@@ -284,6 +288,41 @@ static void products_are_the_steps(void **state)
     (void)state;
     const int64_t once = check_products(false);
     assert_true(check_products(true) > once); /* forward products are made again */
+}
+
+/* Bytes that a step of a language model takes for activations and their gradients, in batches of TOKENS. */
+static size_t step_bytes(int64_t length, bool recompute)
+{
+    enum { TOKENS = 16384 };
+    at_backend *be = null_backend();
+    at_bench_work work;
+    at_ctx ctx;
+    at_error err;
+    at_loss loss;
+    at_bench_options options = small_work(ATT_TASK_LANGUAGE_MODEL);
+    options.layers = 2;
+    options.batch_tokens = TOKENS;
+    options.length = length;
+    must(at_bench_work_open(&work, &options, be, &err), &err);
+    at_ctx_init(&ctx, be);
+    ctx.recompute = recompute;
+    must(at_bench_work_step(&work, &ctx, 0, &loss, &err), &err);
+    assert_int_equal(loss.tokens, TOKENS);
+    const size_t bytes = ctx.outer.peak + ctx.inner.peak;
+    at_ctx_free(&ctx);
+    at_bench_work_close(&work);
+    be->free(be);
+    return bytes;
+}
+
+/* No matrix of scores is kept: the same number of tokens takes the same memory, however long their sequences are. */
+static void memory_is_linear_in_length(void **state)
+{
+    (void)state;
+    for (int recompute = 0; recompute < 2; recompute++) {
+        const double few = (double)step_bytes(512, recompute), many = (double)step_bytes(16384, recompute);
+        assert_true(few > 0 && fabs(many - few) <= 0.1 * few);
+    }
 }
 
 static void peak_of_each_instruction_set(void **state)
@@ -349,6 +388,7 @@ int main(void)
         cmocka_unit_test(failure_is_passed_on_and_taken_back),
         cmocka_unit_test(many_shapes_are_counted_together),
         cmocka_unit_test(products_are_the_steps),
+        cmocka_unit_test(memory_is_linear_in_length),
         cmocka_unit_test(peak_of_each_instruction_set),
         cmocka_unit_test(json_can_be_read),
     };

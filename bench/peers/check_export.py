@@ -4,6 +4,10 @@ usage: check_export.py ATTEND MODEL SOURCE TARGET        (two parallel texts; th
 
 Lets transformers answer for `attend import --verify`, and translates SOURCE with attend and CTranslate2. Where they differ, transformers
 scores both: the log-probabilities of a tie are equal.
+
+The folder has MarianMT's layout (post-norm) or Pegasus's (pre-norm), which start a target differently: Pegasus with attend's own
+start token; MarianMT, as CTranslate2 does, from the zero vector of its padding, with that token added to the first position. Both
+tokens are read from config.json itself: transformers' PegasusConfig has no bos_token_id of its own, and a default for the other.
 """
 import json, os, subprocess, sys, tempfile
 
@@ -28,11 +32,13 @@ torch.set_num_threads(2)
 read = lambda path: open(path, encoding="utf-8").read().split("\n")[:-1]
 tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
 hf = transformers.AutoModelForSeq2SeqLM.from_pretrained(folder, attn_implementation="eager").eval()
-start = torch.tensor([[hf.config.decoder_start_token_id]])
+config = json.load(open(os.path.join(folder, "config.json"), encoding="utf-8"))
+begin = config["bos_token_id"]  # attend's
+start = torch.tensor([[config["decoder_start_token_id"]]])  # transformers'
 x = tokenizer(read(source)[:16], return_tensors="pt", padding=True)
 y = tokenizer(text_target=read(target)[:16], return_tensors="pt", padding=True).input_ids
 y = torch.cat([start.expand(len(y), 1), y[:, :6]], 1)
-ours = torch.cat([y[:, :1] * 0 + hf.config.bos_token_id, y[:, 1:]], 1)  # MarianMT starts from zero, attend from a token
+ours = torch.cat([torch.full_like(y[:, :1], begin), y[:, 1:]], 1)
 kept = dict(source=x.input_ids, source_mask=x.attention_mask, target=ours)
 with torch.no_grad():
     r = hf(**x, decoder_input_ids=y, output_attentions=True)
@@ -43,8 +49,8 @@ with torch.no_grad():
         beam = hf.generate(**x, num_beams=4, length_penalty=1.0, early_stopping=True, **options)
         kept["beam4" + tail], kept["beam4_score" + tail] = beam.sequences, beam.sequences_scores
 save_file({k: v.contiguous().clone() for k, v in kept.items()}, os.path.join(folder, "expected.safetensors"))
-print("transformers", transformers.__version__, flush=True)
-subprocess.run([attend, "import", folder, "--verify"])
+print("transformers", transformers.__version__, type(hf).__name__, type(tokenizer).__name__, flush=True)
+verified = subprocess.run([attend, "import", folder, "--verify"]).returncode == 0
 
 def score(line, text):
     x, y = tokenizer(line, return_tensors="pt"), tokenizer(text_target=text, return_tensors="pt").input_ids
@@ -58,3 +64,4 @@ for beam, other in zip((1, 4), theirs):
     apart = [score(s, a) - score(s, b) for s, a, b in zip(read(source), out, other) if a != b]
     print(f"CTranslate2, beam {beam}: {len(out) - len(apart)} of {len(out)} lines equal; log-probabilities of attend's minus theirs:",
           [round(d, 4) for d in apart])
+sys.exit(not verified)

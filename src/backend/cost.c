@@ -71,13 +71,15 @@ at_cost at_cost_attention_fwd(const float *lse, const at_attention_args *args)
                 2 * s.width * (s.queries + s.keys) + (lse ? s.heads * s.queries : 0) + weights);
 }
 
-/* Five products of all pairs: the scores are computed again. q, o, d_o, lse and k, v are read, the gradients written. */
+/* The scores and dP, and one product a gradient. q, o, d_o, lse and k, v are read, the gradients written. */
 at_cost at_cost_attention_bwd(const float *dq, float beta_q, const float *dk, const float *dv, float beta_kv,
                               const at_attention_args *args)
 {
     const attention_sizes s = sizes_of(args);
     const double on_queries = 3 + passes(dq, beta_q), on_keys = 2 + passes(dk, beta_kv) + passes(dv, beta_kv);
-    return cost(5 * 2 * s.pairs * s.width, s.width * (on_queries * s.queries + on_keys * s.keys) + s.heads * s.queries);
+    const int products = 2 + (dq != NULL) + (dk != NULL) + (dv != NULL);
+    return cost(products * 2 * s.pairs * s.width,
+                s.width * (on_queries * s.queries + on_keys * s.keys) + s.heads * s.queries);
 }
 
 at_cost at_cost_layer_norm_fwd(const float *stat, int64_t n, int64_t d)

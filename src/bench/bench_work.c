@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "bench/peer_batcher.h"
 
 #define FIELD(name) offsetof(at_bench_options, name)
 
@@ -136,12 +137,11 @@ static at_status open_text(at_bench_work *w, at_error *err)
     ATT_TRY(at_corpus_open(&w->corpus, &spec, err));
     const int32_t eos = at_tokenizer_eos(w->tokenizer);
     const at_batcher_options options = {.batch_tokens = o->batch_tokens,
-                                        .measure = ATT_BATCH_PADDED,
                                         .seed = 1,
                                         .source_eos = eos,
                                         .target_start = at_tokenizer_bos(w->tokenizer),
                                         .target_eos = eos};
-    ATT_TRY(at_batcher_new(&w->batcher, &w->corpus, &options, err));
+    ATT_TRY(at_peer_batcher_new(&w->batcher, &w->corpus, &options, err));
     ATT_TRY(at_batcher_start(w->batcher, 0, &w->batches, err));
     if (w->batches == 0) return at_fail(err, ATT_INPUT, "%s: has no sentence pairs", o->source);
     return ATT_OK;
