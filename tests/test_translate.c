@@ -357,6 +357,52 @@ static void paragraphs_keep_white_space(void **state)
     assert_int_equal(at_translate_paragraphs(&f->bundle, lines, 5, &options, out, NULL), ATT_OPTION);
 }
 
+/* A line is delivered before the next one is translated: raised in its callback, the flag still stops the work. */
+static void paragraphs_come_as_soon_as_they_are_done(void **state)
+{
+    const fixture *f = *state;
+    const at_line lines[] = {
+        {"", 0}, {"Haus baum katze hund. Rot haus blau garten!", 43}, {" ", 1}, {"Rot? Blau. Hund.", 16}, {"", 0}};
+    enum { LINES = sizeof lines / sizeof *lines };
+    at_translation out[LINES], whole[LINES];
+    at_error err;
+    at_translate_options options = plain;
+    paragraphs(f, lines, LINES, &options, whole);
+    options.each = see;
+    options.batch_sentences = 1;
+    for (int64_t window = 0; window < 6; window++) {
+        int cancel = 0;
+        seen s = {0, 1, out, &cancel};
+        options.arg = &s;
+        options.window = window;
+        options.search.cancel = &cancel;
+        assert_int_equal(at_translate_paragraphs(&f->bundle, lines, LINES, &options, out, &err), ATT_CANCELLED);
+        assert_int_equal(s.next, 3); /* the second line, and white space behind it */
+        for (int i = 0; i < LINES; i++) assert_null(out[i].text);
+
+        s = (seen){0, 2, out, NULL};
+        cancel = 0;
+        assert_int_equal(at_translate_paragraphs(&f->bundle, lines, LINES, &options, out, &err), ATT_IO);
+        assert_string_equal(err.text, "can't write line 2");
+        for (int i = 0; i < LINES; i++) assert_null(out[i].text);
+
+        s = (seen){0, -1, out, NULL};
+        paragraphs(f, lines, LINES, &options, out);
+        assert_int_equal(s.next, LINES);
+        for (int i = 0; i < LINES; i++) expect_same(&out[i], &whole[i]);
+        free_all(out, LINES);
+    }
+    free_all(whole, LINES);
+    const at_line blank[] = {{"", 0}, {" \t", 2}}; /* no sentence at all */
+    seen s = {0, -1, out, NULL};
+    options.arg = &s;
+    options.search.cancel = NULL;
+    paragraphs(f, blank, 2, &options, out);
+    assert_int_equal(s.next, 2);
+    assert_string_equal(out[1].text, " \t");
+    free_all(out, 2);
+}
+
 /* A sentence longer than the model reads is cut instead of refused. */
 static void long_sentences_are_cut(void **state)
 {
@@ -372,6 +418,97 @@ static void long_sentences_are_cut(void **state)
     assert_true(out.sentences > 3);
     at_translation_free(&out);
     at_model_free(bundle.model);
+}
+
+/* ---- loops ---- */
+
+enum { MOST_TOKENS = 200 };
+
+/* The ids of text, one a word. */
+static int64_t number_words(const char *text, int32_t *ids)
+{
+    char copy[600], *words[MOST_TOKENS];
+    int64_t count = 0;
+    assert_true(strlen(text) < sizeof copy);
+    strcpy(copy, text);
+    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) {
+        assert_true(count < MOST_TOKENS);
+        int32_t id = 0;
+        while (id < count && strcmp(words[id], word) != 0) id++;
+        words[count] = word;
+        ids[count++] = id;
+    }
+    return count;
+}
+
+/* n-grams of each length, repeated until a limit that may come in the middle of one, behind other tokens and before some. */
+static void loops_have_any_period(void **state)
+{
+    (void)state;
+    static const int64_t periods[] = {1, 2, 3, 8, 9, 12, 20, 40};
+    for (size_t p = 0; p < sizeof periods / sizeof *periods; p++) {
+        const int64_t period = periods[p];
+        for (int64_t run = period; run < 4 * period + 8; run++)
+            for (int64_t others = 0; others < 5; others += 2) {
+                int32_t ids[MOST_TOKENS];
+                int64_t count = 0;
+                for (int64_t i = 0; i < others; i++) ids[count++] = (int32_t)(1000 + i);
+                for (int64_t i = 0; i < run; i++) ids[count++] = (int32_t)(i % period);
+                for (int64_t i = 0; i < others; i++) ids[count++] = (int32_t)(2000 + i);
+                assert_int_equal(at_loops(ids, count), run >= 3 * period && run >= 8);
+                assert_int_equal(at_repetitions(ids, count, 0), run >= 3 * period ? run / period : 0);
+            }
+    }
+}
+
+static void good_text_is_no_loop(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool looped;
+    } cases[] = {
+        {"ha ha ha", false},
+        {"ha ha ha ha ha !", false},
+        {"that is very very good", false},
+        {"no , no , no !", false},
+        {"1 , 2 , 3 , 4 , 5 , 6 , 7 , 8 , 9 , 10", false},
+        {"2 0 2 0 , 2 0 2 1 , 2 0 2 2 , 2 0 2 3", false},
+        {"1 000 000 000 000 euros", false},
+        {"row row row your boat gently down the stream row row row your boat gently down the stream", false},
+        {"there is one in the house , there is one in the garden , there is one in the tree", false},
+        {"ha ha ha ha ha ha ha ha", true},
+        {"2 , 2 , 2 , 2 ,", true},
+        {"I am not sure what it is that you mean . I am not sure what it is that you mean . "
+         "I am not sure what it is that you mean . I am not sure",
+         true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int32_t ids[MOST_TOKENS];
+        const int64_t count = number_words(cases[i].text, ids);
+        assert_int_equal(at_loops(ids, count), cases[i].looped);
+    }
+}
+
+/* Three times ten words in a row, which the model is forced to write. */
+static void long_loops_are_flagged(void **state)
+{
+    const fixture *f = *state;
+    static const char phrase[] = "haus garten baum katze hund rot blau gross hund garten";
+    const at_line line = {"rot", 3};
+    char text[3 * sizeof phrase] = "";
+    for (int times = 1; times <= 3; times++) {
+        at_translation out;
+        strcat(strcat(text, times > 1 ? " " : ""), phrase);
+        const at_line prefix = {text, strlen(text)};
+        at_translate_options options = plain;
+        options.search.no_repeat = 3; /* behind the prefix */
+        options.prefixes = &prefix;
+        translate(f, &line, 1, &options, &out);
+        assert_int_equal(strncmp(out.text, text, strlen(text)), 0);
+        assert_int_equal(out.looped, times == 3);
+        at_translation_free(&out);
+    }
 }
 
 /* A model that writes one word for ever: whatever comes in, no loop goes unflagged, and none is left where it isn't the
@@ -432,12 +569,22 @@ static void bad_lines_are_flagged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(order_is_restored),          cmocka_unit_test(empty_lines_stay_empty),
-        cmocka_unit_test(records_tell_what_was_done), cmocka_unit_test(broken_text_is_mended),
-        cmocka_unit_test(results_come_in_order),      cmocka_unit_test(callback_and_flag_stop_it),
-        cmocka_unit_test(long_lines_are_named),       cmocka_unit_test(candidates_are_recorded),
-        cmocka_unit_test(samples_belong_to_lines),    cmocka_unit_test(paragraphs_keep_white_space),
-        cmocka_unit_test(long_sentences_are_cut),     cmocka_unit_test(bad_lines_are_flagged),
+        cmocka_unit_test(order_is_restored),
+        cmocka_unit_test(empty_lines_stay_empty),
+        cmocka_unit_test(records_tell_what_was_done),
+        cmocka_unit_test(broken_text_is_mended),
+        cmocka_unit_test(results_come_in_order),
+        cmocka_unit_test(callback_and_flag_stop_it),
+        cmocka_unit_test(long_lines_are_named),
+        cmocka_unit_test(candidates_are_recorded),
+        cmocka_unit_test(samples_belong_to_lines),
+        cmocka_unit_test(paragraphs_keep_white_space),
+        cmocka_unit_test(paragraphs_come_as_soon_as_they_are_done),
+        cmocka_unit_test(long_sentences_are_cut),
+        cmocka_unit_test(loops_have_any_period),
+        cmocka_unit_test(good_text_is_no_loop),
+        cmocka_unit_test(long_loops_are_flagged),
+        cmocka_unit_test(bad_lines_are_flagged),
     };
     return cmocka_run_group_tests(tests, make_fixture, drop_fixture);
 }

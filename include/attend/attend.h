@@ -23,15 +23,19 @@ extern "C" {
 
 typedef struct at_translator at_translator;
 
-/* path: a model file of attend. threads 0: one a core. The file may be replaced or removed afterwards. ATT_OPTION: it is a
- * language model, which at_generator_open is for. */
+/* path: a model file of attend. threads 0: one a core; at most 1024. The file may be replaced or removed afterwards. The caller
+ * frees *translator, which is left as it was on failure. ATT_IO: the file can't be read; ATT_INPUT: it is no model of attend,
+ * or damaged; ATT_UNSUPPORTED: this attend lacks its format, number type or architecture, or the processor the instruction
+ * set that ATTEND_ISA names; ATT_OPTION: threads, or it is a language model, which at_generator_open is for. */
 at_status at_translator_open(at_translator **translator, const char *path, int threads, at_error *err);
 /* Several models that decode together: the next token's probability is the geometric mean of theirs, scaled to sum 1 (the
- * mean of log-probabilities). ATT_INPUT: their vocabularies differ. count 1 .. 64. */
+ * mean of log-probabilities). count 1 .. 64. Errors as of one; ATT_INPUT too: their vocabularies differ; ATT_OPTION too:
+ * count, or one of several has no tokenizer. */
 at_status at_translator_open_ensemble(at_translator **translator, const char *const *paths, int count, int threads,
                                       at_error *err);
 /* A second translator over the same models, for another thread: it has threads and scratch memory of its own and shares
- * the weights, which go with the last of the two to be freed. Call it where no other thread uses `translator`. */
+ * the weights, which go with the last of the two to be freed. Call it where no other thread uses `with`. The caller frees
+ * *translator, which is left as it was on failure; `with` goes on working. ATT_OPTION: threads; ATT_MEMORY. */
 at_status at_translator_share(at_translator **translator, at_translator *with, int threads, at_error *err);
 void at_translator_free(at_translator *translator); /* NULL is fine */
 
@@ -95,7 +99,7 @@ typedef struct at_translation {
     int64_t source_tokens;  /* likewise of the line */
     int64_t unknown_tokens; /* of the line's, those outside the vocabulary */
     bool truncated;         /* the length limit cut it */
-    bool looped;            /* it repeats itself: 3 periods and 8 tokens of one n-gram (n 1 .. 8) or more in a row */
+    bool looped;            /* the same tokens, however many, stand 3 times or more in a row, at least 8 in all */
     bool empty;             /* the line has no tokens */
     bool mended;            /* the line was no valid UTF-8: bad bytes were read as U+FFFD */
     bool unlooped;     /* the first output repeated itself oftener than the line does; this one is from a search without
@@ -107,8 +111,9 @@ typedef struct at_translation {
     int64_t n_best_count;
 } at_translation;
 
-/* Called once a line, in order, as soon as order allows; index counts from 0, the translation belongs to the caller of the function. A
- * status other than ATT_OK (with err filled) ends the work and is returned by at_translate(). */
+/* Called once a line, in order, as soon as order allows, on the thread that called at_translate(); index counts from 0. The
+ * translation with all its texts is valid during the call: copy what is kept. A status other than ATT_OK (with err filled)
+ * ends the work and is returned by at_translate(). */
 typedef at_status at_translated_fn(void *arg, int64_t index, const at_translation *translation, at_error *err);
 
 /* args NULL: the defaults. ATT_INPUT: a line is longer than the positions of a model that learned them, or a prefix leaves no
@@ -197,7 +202,10 @@ typedef enum at_look_format {
 } at_look_format;
 
 /* A picture of attention: cross-attention, the encoder's and the decoder's self-attention of every layer and head, for `text` and its
- * translation (or `target` when not NULL). *picture is malloc'ed text. */
+ * translation (or `target` when not NULL); of an ensemble, in its first model. Both texts are NUL-terminated; bytes that are no UTF-8
+ * are read as U+FFFD. *picture: NUL-terminated UTF-8 that the caller frees with free(); NULL on failure. ATT_INPUT: the text has no
+ * tokens, or a side has more than 256 with its end token, or than the model has positions, or the model computes NaN. ATT_OPTION: the
+ * model has no tokenizer. ATT_MEMORY. */
 at_status at_look(at_translator *translator, const char *text, const char *target, at_look_format format, char **picture,
                   at_error *err);
 
@@ -209,7 +217,8 @@ typedef struct at_nearness {
 } at_nearness;
 
 /* Over `count` sentences, UTF-8; blank ones are left out. On failure nothing is left to free, and the message names the sentence as a
- * line, from 1. ATT_INPUT: a sentence has more than 1024 tokens, or all are blank. ATT_UNSUPPORTED: an architecture without encoder and decoder. */
+ * line, from 1. ATT_INPUT: a sentence has more than 1024 tokens, or all are blank. ATT_UNSUPPORTED: an architecture without encoder
+ * and decoder. */
 at_status at_look_nearness(at_translator *translator, const char *const *sentences, int64_t count,
                            at_nearness *nearness, at_error *err);
 

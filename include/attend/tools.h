@@ -77,7 +77,7 @@ typedef struct at_scores {
  * Where samples are drawn, the same ones for all systems, the numbers are sacreBLEU's for that seed. ATT_INPUT: files
  * of unequal length or without lines; ATT_OPTION: no reference, or standard input named twice. */
 at_status at_evaluate(const at_evaluate_args *args, at_scores *scores, at_error *err);
-/* "bleu", "chrf", "chrf++", "ter", "rouge1", "rouge2", "rougeL", "rougeLsum", "wer", "exact", "f1" */
+/* "bleu", "chrf", "chrf++", "ter", "rouge1", "rouge2", "rougeL", "rougeLsum", "wer", "exact", "f1"; static. NULL: it is no metric. */
 const char *at_evaluate_metric_name(at_evaluate_metric metric);
 
 /* ---- made-up parallel text ---- */
@@ -193,7 +193,9 @@ typedef struct at_inspection {
     const char *info; /* JSON: where the model came from; "{}" when nothing is known */
 } at_inspection;
 
-/* Reads any safetensors file; attend's are checked to the last bit. */
+/* Reads any safetensors file; attend's are checked to the last bit. The caller frees *inspection, NULL on failure, with
+ * at_inspection_free(). ATT_IO: the file can't be read; ATT_INPUT: it is no safetensors file, or damaged; ATT_UNSUPPORTED: a number type
+ * or a format of attend's that this version doesn't read; ATT_MEMORY. */
 at_status at_inspect(at_inspection **inspection, const char *path, at_error *err);
 void at_inspection_free(at_inspection *inspection); /* NULL is fine */
 

@@ -26,20 +26,22 @@ extern "C" {
 typedef struct at_training at_training;
 struct at_option; /* a row of an option table; opaque to users of the library */
 
+/* With the default of every option; the caller frees it. ATT_MEMORY, and *training is left as it was. */
 at_status at_training_new(at_training **training, at_error *err);
 void at_training_free(at_training *training); /* NULL is fine */
 
 /* Sets an option by name. ATT_OPTION: unknown name (the nearest one is named) or a value out of range. Paths are relative to the
  * current folder; several are joined by '\n'. */
 at_status at_training_set(at_training *training, const char *name, const char *value, at_error *err);
-/* Sets what a preset ("tiny", "small", "base", "big") stands for; set it before other options. */
+/* Sets what a preset ("tiny", "small", "base", "big") stands for; set it before other options. ATT_OPTION: there is none of that
+ * name, and nothing is set; the message lists them. ATT_MEMORY: some of it may be set. */
 at_status at_training_preset(at_training *training, const char *name, at_error *err);
 /* The settings of a preset one by one, and the names of presets; NULL past the last. */
 const char *at_preset_name(int index);
 bool at_preset_setting(const char *preset, int index, const char **name, const char **value);
 
 /* For front ends that show or parse options: table number 0 (the run) and from 1 on the models', one a task, with the
- * object its rows describe and a title; NULL past the last. */
+ * object its rows describe and a title (static). NULL, and both are left as they were: there is no table of that number. */
 const struct at_option *at_training_options(at_training *training, int table, void **object, const char **title);
 /* The number of the model's table that option task asks for. */
 int at_training_model_table(const at_training *training);
@@ -84,7 +86,10 @@ typedef struct at_training_hooks {
     bool profile;               /* report ATT_TRAINING_PROFILED at the end, also of a run that was cancelled */
 } at_training_hooks;
 
-/* ATT_CANCELLED and any failure leave the run folder such that the same call continues. hooks may be NULL. */
+/* ATT_CANCELLED and any failure leave the run folder such that the same call continues. hooks may be NULL. ATT_OPTION: options are
+ * missing or contradict each other, the text or the recipe that the folder was begun with; ATT_INPUT: a text, a tokenizer or the
+ * checkpoint is wrong; ATT_IO: a file can't be read or written, or another run uses the folder; ATT_DIVERGED: the loss is no longer
+ * finite; ATT_UNSUPPORTED: the processor lacks the precision or the instruction set; ATT_MEMORY. */
 at_status at_training_run(at_training *training, const at_training_hooks *hooks, at_error *err);
 
 /* What the best models of several runs spread over. */
@@ -98,8 +103,8 @@ typedef struct at_training_seeds {
     at_training_spread bleu, chrf; /* runs 0 when nothing was translated */
 } at_training_seeds;
 /* The same recipe with the seeds seed, seed + 1 ... (count of them, at least 1), each in its own folder run/seed-<seed>, one after the
- * other; a run that is finished is only counted. Options and hooks as for at_training_run; events carry the seed. ATT_CANCELLED and failures leave all folders such
- * that the same call continues. The options seed and run are as before afterwards. */
+ * other; a run that is finished is only counted. Options and hooks as for at_training_run; events carry the seed. ATT_CANCELLED and
+ * failures leave all folders such that the same call continues. The options seed and run are as before afterwards. */
 at_status at_training_run_seeds(at_training *training, int64_t count, const at_training_hooks *hooks,
                                 at_training_seeds *seeds, at_error *err);
 

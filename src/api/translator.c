@@ -171,7 +171,8 @@ static at_search_options search_options(const at_translate_args *a)
                                .sampling = {a->temperature, a->top_k, a->top_p}};
 }
 
-/* Lines are sorted by length within this many batches; results come after each such window. */
+/* Lines (with paragraphs sentences) are sorted by length within so many batches; a result waits for the windows up to its
+ * own at most. */
 enum { WINDOW_BATCHES = 16 };
 
 at_status at_translate(at_translator *translator, const at_line *lines, int64_t count, const at_translate_args *args,

@@ -1,4 +1,10 @@
-/* See paragraphs.h. A window of lines is cut, its sentences are translated together, and put together again. */
+/* See paragraphs.h. All lines are cut, at_translate_lines translates the sentences, and a line is put together again once
+ * its last sentence is there:
+ *
+ *   sentences   of line 0 | line 1 | ...      an empty line has none
+ *   first       0         | ...
+ *
+ * As sentences are delivered in order, so are lines. */
 #include "infer/paragraphs.h"
 
 #include <stdlib.h>
@@ -10,11 +16,16 @@
 
 typedef struct work {
     const at_bundle *bundle;
+    const at_line *lines;
+    int64_t line_count;
     const at_translate_options *options;
-    at_buf sentences; /* at_line each, pointing into the lines */
-    at_buf keys;      /* uint64_t each */
+    at_translation *out; /* of each line */
+    at_buf sentences;    /* at_line each, pointing into the lines */
+    at_buf keys;         /* uint64_t each */
     int64_t count;
-    int64_t *first; /* of each line of the window, and the end */
+    int64_t *first;             /* line_count + 1 */
+    at_translation *translated; /* of each sentence; emptied when its line is put together */
+    int64_t delivered;          /* lines */
     at_ids ids;
 } work;
 
@@ -67,8 +78,9 @@ static at_status add_parts(work *w, at_line text, int64_t line, at_error *err)
     return add_parts(w, (at_line){text.data + cut + space, text.len - cut - space}, line, err);
 }
 
-static at_status cut_line(work *w, at_line text, int64_t line, at_error *err)
+static at_status cut_line(work *w, int64_t line, at_error *err)
 {
+    const at_line text = w->lines[line];
     size_t at = at_space_before(text.data, text.len);
     w->first[line] = w->count;
     while (at < text.len) {
@@ -120,84 +132,83 @@ static void add_record(at_translation *to, const at_translation *from)
     to->sentences++;
 }
 
-static at_status join_text(const work *w, at_line line, int64_t first, int64_t end, const at_translation *translated,
-                           at_buf *text, at_error *err)
+static at_status join_text(const work *w, int64_t line, at_buf *text, at_error *err)
 {
-    const char *at = line.data;
-    ATT_TRY(at_buf_reserve(text, line.len, err));
+    const at_line from = w->lines[line];
+    const int64_t first = w->first[line], end = w->first[line + 1];
+    const char *at = from.data;
+    ATT_TRY(at_buf_reserve(text, from.len, err));
     for (int64_t i = first; i < end; i++) {
         const at_line *sentence = sentence_at(w, i);
-        if (i > first || sentence->data > at) ATT_TRY(add_gap(text, at, sentence->data, &translated[i], err));
-        ATT_TRY(at_buf_add(text, translated[i].text, translated[i].len, err));
+        const at_translation *translated = &w->translated[i];
+        if (i > first || sentence->data > at) ATT_TRY(add_gap(text, at, sentence->data, translated, err));
+        ATT_TRY(at_buf_add(text, translated->text, translated->len, err));
         at = sentence->data + sentence->len;
     }
-    return line.len > 0 ? at_buf_add(text, at, (size_t)(line.data + line.len - at), err) : ATT_OK;
+    return from.len > 0 ? at_buf_add(text, at, (size_t)(from.data + from.len - at), err) : ATT_OK;
 }
 
-static at_status join(const work *w, at_line line, int64_t first, int64_t end, const at_translation *translated,
-                      at_translation *out, at_error *err)
+static at_status join(const work *w, int64_t line, at_error *err)
 {
     at_buf text = {0};
-    for (int64_t i = first; i < end; i++) add_record(out, &translated[i]);
+    at_translation *out = &w->out[line];
+    const int64_t first = w->first[line], end = w->first[line + 1];
+    for (int64_t i = first; i < end; i++) add_record(out, &w->translated[i]);
     out->empty = first == end;
-    const at_status status = join_text(w, line, first, end, translated, &text, err);
+    const at_status status = join_text(w, line, &text, err);
     out->text = text.data;
     out->len = text.len;
+    for (int64_t i = first; i < end; i++) at_translation_free(&w->translated[i]);
     return status;
 }
 
-/* ---- a window ---- */
+/* ---- delivering ---- */
 
-static at_status translate_sentences(const work *w, at_translation *translated, at_error *err)
+/* Joins and delivers the lines that have all their sentences among the first `done`. */
+static at_status deliver(work *w, int64_t done, at_error *err)
 {
-    at_translate_options options = *w->options;
-    options.each = NULL;
-    options.window = 0;
-    options.keys = (const uint64_t *)(const void *)w->keys.data;
-    return at_translate_lines(w->bundle, sentence_at(w, 0), w->count, &options, translated, err);
-}
-
-static at_status run_window(work *w, const at_line *lines, int64_t count, at_translation *out, at_error *err)
-{
-    for (int64_t i = 0; i < count; i++) ATT_TRY(cut_line(w, lines[i], i, err));
-    at_translation *translated = calloc((size_t)w->count + 1, sizeof *translated);
-    if (translated == NULL) return at_fail_memory(err, (size_t)w->count * sizeof *translated);
-    at_status status = w->count > 0 ? translate_sentences(w, translated, err) : ATT_OK;
-    const bool done = status == ATT_OK;
-    for (int64_t i = 0; i < count && status == ATT_OK; i++)
-        status = join(w, lines[i], w->first[i], w->first[i + 1], translated, &out[i], err);
-    for (int64_t i = 0; i < w->count && done; i++) at_translation_free(&translated[i]);
-    free(translated);
-    return status;
-}
-
-static at_status translate_window(const at_bundle *bundle, const at_line *lines, int64_t count,
-                                  const at_translate_options *options, at_translation *out, at_error *err)
-{
-    work w = {.bundle = bundle, .options = options};
-    w.first = malloc(((size_t)count + 1) * sizeof *w.first);
-    const at_status status =
-        w.first ? run_window(&w, lines, count, out, err) : at_fail_memory(err, (size_t)count * sizeof *w.first);
-    at_buf_free(&w.sentences);
-    at_buf_free(&w.keys);
-    at_ids_free(&w.ids);
-    free(w.first);
-    return status;
-}
-
-static at_status translate(const at_bundle *bundle, const at_line *lines, int64_t count,
-                           const at_translate_options *options, at_translation *out, at_error *err)
-{
-    const int64_t window = options->window > 0 ? options->window : count;
-    at_translate_options here = *options;
-    for (int64_t first = 0; first < count; first += window) {
-        const int64_t n = count - first < window ? count - first : window;
-        here.first_line = options->first_line + first;
-        ATT_TRY(translate_window(bundle, lines + first, n, &here, out + first, err));
-        for (int64_t i = first; i < first + n && options->each; i++)
-            ATT_TRY(options->each(options->arg, i, &out[i], err));
+    const at_translate_options *o = w->options;
+    for (; w->delivered < w->line_count && w->first[w->delivered + 1] <= done; w->delivered++) {
+        ATT_TRY(join(w, w->delivered, err));
+        if (o->each) ATT_TRY(o->each(o->arg, w->delivered, &w->out[w->delivered], err));
     }
     return ATT_OK;
+}
+
+/* at_translated_fn of sentences. */
+static at_status take_sentence(void *arg, int64_t index, const at_translation *translation, at_error *err)
+{
+    (void)translation;
+    return deliver(arg, index + 1, err);
+}
+
+static at_status translate_sentences(work *w, at_error *err)
+{
+    at_translate_options options = *w->options;
+    options.each = take_sentence;
+    options.arg = w;
+    options.keys = (const uint64_t *)(const void *)w->keys.data;
+    return at_translate_lines(w->bundle, sentence_at(w, 0), w->count, &options, w->translated, err);
+}
+
+static at_status translate(work *w, at_error *err)
+{
+    const size_t bytes = ((size_t)w->line_count + 1) * sizeof *w->first;
+    w->first = malloc(bytes);
+    if (w->first == NULL) return at_fail_memory(err, bytes);
+    for (int64_t i = 0; i < w->line_count; i++) ATT_TRY(cut_line(w, i, err));
+    w->translated = calloc((size_t)w->count + 1, sizeof *w->translated);
+    if (w->translated == NULL) return at_fail_memory(err, (size_t)w->count * sizeof *w->translated);
+    return w->count > 0 ? translate_sentences(w, err) : deliver(w, 0, err);
+}
+
+static void release(work *w)
+{
+    at_buf_free(&w->sentences);
+    at_buf_free(&w->keys);
+    at_ids_free(&w->ids);
+    free(w->first);
+    free(w->translated); /* its records are empty: put together, or freed by the failure */
 }
 
 at_status at_translate_paragraphs(const at_bundle *bundle, const at_line *lines, int64_t count,
@@ -211,7 +222,9 @@ at_status at_translate_paragraphs(const at_bundle *bundle, const at_line *lines,
     if (options->prefixes)
         return at_fail(err, ATT_OPTION, "prefixes and paragraphs don't go together; give one sentence a line");
     memset(out, 0, (size_t)count * sizeof *out);
-    const at_status status = translate(bundle, lines, count, options, out, err);
+    work w = {.bundle = bundle, .lines = lines, .line_count = count, .options = options, .out = out};
+    const at_status status = translate(&w, err);
+    release(&w);
     for (int64_t i = 0; i < count && status != ATT_OK; i++) at_translation_free(&out[i]);
     return status;
 }

@@ -14,7 +14,9 @@
 
 enum { ATT_LONG_SENTENCE = 256 }; /* tokens; models are trained on shorter ones */
 
-/* at_translate_lines for such texts; the same arguments, results and errors. ATT_OPTION: n_best over 1, or prefixes. */
+/* at_translate_lines for such texts; the same arguments, results and errors, but window counts sentences. options->each
+ * gets a line as soon as the sentences of it and of all lines before it are there. ATT_OPTION: n_best over 1, or
+ * prefixes. */
 at_status at_translate_paragraphs(const at_bundle *bundle, const at_line *lines, int64_t count,
                                   const at_translate_options *options, at_translation *out, at_error *err);
 

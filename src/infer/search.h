@@ -84,11 +84,11 @@ at_status at_search(const at_bundle *bundle, const at_packed *source, const at_s
                     at_hypothesis *best, at_error *err);
 void at_hypothesis_free(at_hypothesis *hypothesis); /* empties it; freeing twice is fine */
 
-/* How often the n-gram (n 1..8) that is repeated most often stands in a row, among runs of at least `least` tokens; 0
+/* How often the n-gram, of any length, that is repeated most often stands in a row, among runs of at least `least` tokens; 0
  * where none stands three times. */
 int64_t at_repetitions(const int32_t *ids, int64_t count, int64_t least);
-/* Whether the ids hold a loop: an n-gram (n 1..8) repeated so often that it fills at least 3 periods and 8 tokens; and
- * whether they end in one. */
+/* Whether the ids hold a loop: an n-gram repeated so often that it fills at least 3 periods and 8 tokens; and whether they end in
+ * one of n 1 .. 8. */
 enum { ATT_LOOP_TAIL = 24 }; /* the last so many ids decide the latter */
 bool at_loops(const int32_t *ids, int64_t count);
 bool at_tail_loops(const int32_t *ids, int64_t count);

@@ -27,7 +27,8 @@ typedef struct at_translate_options {
 } at_translate_options;
 
 /* Translates `count` lines into out[count], which the caller frees one by one. On failure nothing is left to free;
- * lines that options->each has seen are lost too. search.cancel stops between steps of the search: ATT_CANCELLED.
+ * lines that options->each has seen are lost too. It may free the records that it has been given, each of which is then
+ * empty in out. search.cancel stops between steps of the search: ATT_CANCELLED.
  * ATT_INPUT: a line is longer than the model's positions. ATT_OPTION: wrong options, or a model without tokenizer. */
 at_status at_translate_lines(const at_bundle *bundle, const at_line *lines, int64_t count,
                              const at_translate_options *options, at_translation *out, at_error *err);
