@@ -14,9 +14,9 @@ cmake --build build/clang
 step "address and undefined-behaviour sanitizers"
 build asan
 ctest --preset asan --label-exclude long -j 2
-step "thread sanitizer: pool, eight translators at once"
+step "thread sanitizer: pool, trainings, eight translators at once, examples"
 build tsan
-ctest --preset tsan -R 'pool|test_train$|contexts' -j 2
+ctest --preset tsan -R 'pool|test_train$|contexts|^examples$' -j 2
 step "every instruction set"
 for isa in portable avx2; do
     grep -qw avx2 /proc/cpuinfo || [ $isa = portable ] || continue

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs the example programs of examples/c: run_examples.sh ATTEND TRAIN TRANSLATE
 #
-# Trains a model for two updates and translates with it: what comes out is no translation yet, but every line has its
-# answer.
+# Trains a model for two updates and translates with it: what comes out is no translation yet, but eight threads give
+# what one gives, in the order of the lines, also when there are fewer lines than threads.
 set -eu
 
 attend=$1
@@ -16,7 +16,13 @@ trap 'rm -rf "$work"' EXIT
 "$train" "$work/text.en" "$work/text.de" "$work/valid.en" "$work/valid.de" "$work/run" 2 >"$work/events"
 grep -q '^update 2 of 2: loss [0-9]' "$work/events"
 grep -q '^done: ' "$work/events"
-head -n 5 "$work/text.en" | "$translate" "$work/run/best.safetensors" >"$work/out"
-[ "$(grep -c '^[1-5]: ' "$work/out")" = 5 ]
+for lines in 0 5 30; do
+    head -n $lines "$work/text.en" >"$work/in"
+    "$attend" translate -m "$work/run/best.safetensors" --threads 1 <"$work/in" >"$work/one"
+    "$translate" "$work/run/best.safetensors" <"$work/in" >"$work/eight"
+    diff "$work/one" "$work/eight"
+    [ "$(wc -l <"$work/eight")" = $lines ]
+done
+[ "$(sort -u "$work/eight" | wc -l)" -gt 20 ] # else a wrong order would go unseen
 if "$translate" "$work/none" </dev/null 2>"$work/error"; then exit 1; fi
 grep -q 'none' "$work/error"

@@ -259,6 +259,8 @@ static void refusals(void **state)
     assert_refused(be, "positions=learned max-positions=30", false, "positions learned");
     assert_refused(be, "positions=none", false, "positions none");
     assert_refused(be, "head-width=5", false, "head-width 5");
+    assert_refused(be, "residual=false", false, "residual false; train with true");
+    assert_refused(be, "positions-every-layer=true", false, "positions-every-layer true; train with false");
     assert_refused(be, "norm=pre tie-embeddings=false", false, "tie-embeddings");
     assert_refused(be, "norm=pre tie-embeddings=false", true, "two vocabularies");
     be->free(be);

@@ -7,7 +7,9 @@
 #include <attend/tools.h>
 #include <attend/train.h>
 #include <cmocka.h>
+#include <limits.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -369,6 +371,76 @@ static void test_scores_are_logged(void **state)
     at_buf_free(&log);
 }
 
+typedef struct ending {
+    int64_t step;
+    char why[80];
+} ending;
+
+static void keep_ending(void *user, const at_training_event *event)
+{
+    ending *e = user;
+    if (event->kind != ATT_TRAINING_FINISHED) return;
+    e->step = event->step;
+    snprintf(e->why, sizeof e->why, "%s", event->text);
+}
+
+/* A model that learns nothing is best at its first validation, after step 10; two more are no better. */
+static void test_patience(void **state)
+{
+    (void)state;
+    static const char *const metrics[][2] = {{"loss", "the validation loss stopped improving"},
+                                             {"bleu", "the validation BLEU stopped improving"},
+                                             {"chrf", "the validation chrF stopped improving"}};
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
+        at_error error;
+        ending end = {0};
+        char run[32];
+        const at_training_hooks hooks = {keep_ending, &end, NULL, false};
+        snprintf(run, sizeof run, "patience-%s", metrics[i][0]);
+        at_training *t = small_run(run, "2");
+        set(t, "learning-rate", "0");
+        set(t, "patience", "2");
+        set(t, "best-metric", metrics[i][0]);
+        set(t, "valid-sentences", "6");
+        must(at_training_run(t, &hooks, &error), &error);
+        at_training_free(t);
+        assert_int_equal(end.step, 30);
+        assert_string_equal(end.why, metrics[i][1]);
+    }
+}
+
+typedef struct trainee {
+    at_training *training;
+    at_status status;
+    at_error error;
+} trainee;
+
+static void *train(void *arg)
+{
+    trainee *t = arg;
+    t->status = at_training_run(t->training, NULL, &t->error);
+    return NULL;
+}
+
+/* Two trainings at the same time don't touch each other: the bytes are those of each alone. */
+static void test_two_at_once(void **state)
+{
+    (void)state;
+    char path[256];
+    pthread_t thread[2];
+    trainee t[2] = {{.training = small_run("beside", "2")}, {.training = rich_run("rich-beside", "1")}};
+    if (!at_path_exists(in_folder(path, "whole"))) run_to_end("whole", "2");
+    if (!at_path_exists(in_folder(path, "rich"))) rich_to_end("rich", "1");
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(&thread[i], NULL, train, &t[i]), 0);
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_join(thread[i], NULL), 0);
+    for (int i = 0; i < 2; i++) {
+        must(t[i].status, &t[i].error);
+        at_training_free(t[i].training);
+    }
+    assert_same_run("whole", "beside");
+    assert_same_run("rich", "rich-beside");
+}
+
 static void sleep_ms(long ms)
 {
     const struct timespec t = {ms / 1000, ms % 1000 * 1000000};
@@ -569,6 +641,36 @@ static void test_bad_options(void **state)
     at_training_free(t);
 }
 
+/* Front ends count tables and metrics until there is none. */
+static void test_beyond_the_tables(void **state)
+{
+    (void)state;
+    static const int beyond[] = {-1, INT_MIN, INT_MAX};
+    at_error error;
+    at_training *t;
+    void *object;
+    const char *title;
+    int tables = 0;
+    must(at_training_new(&t, &error), &error);
+    while (at_training_options(t, tables, &object, &title) != NULL) tables++;
+    assert_int_equal(tables, 3); /* the run, and a model a task */
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        assert_null(at_training_options(t, beyond[i], &object, &title));
+        assert_null(at_evaluate_metric_name((at_evaluate_metric)beyond[i]));
+        assert_null(at_preset_name(beyond[i]));
+        const at_make_phrases_args phrases = {"a", "b", (at_phrases_language)beyond[i], ATT_PHRASES_DE, ATT_PHRASES_ALL, 1, 1,
+                                              false, NULL};
+        assert_int_equal(at_make_phrases(&phrases, &error), ATT_OPTION);
+        at_scores scores;
+        const at_evaluate_args evaluation = {.tokenize = (at_evaluate_tokenize)beyond[i]};
+        assert_int_equal(at_evaluate(&evaluation, &scores, &error), ATT_OPTION);
+        assert_non_null(strstr(error.text, "tokenisation"));
+    }
+    assert_string_equal(at_evaluate_metric_name(ATT_EVALUATE_F1), "f1");
+    assert_null(at_evaluate_metric_name(ATT_EVALUATE_METRICS));
+    at_training_free(t);
+}
+
 int main(void)
 {
 
@@ -585,6 +687,8 @@ int main(void)
         cmocka_unit_test(test_options_that_contradict),
         cmocka_unit_test(test_other_optimizer_is_refused),
         cmocka_unit_test(test_scores_are_logged),
+        cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_two_at_once),
         cmocka_unit_test(test_learns),
         cmocka_unit_test(test_other_recipe_is_refused),
         cmocka_unit_test(test_option_of_later_is_refused),
@@ -594,6 +698,7 @@ int main(void)
         cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_dry_run_is_cancelled),
         cmocka_unit_test(test_bad_options),
+        cmocka_unit_test(test_beyond_the_tables),
     };
     return cmocka_run_group_tests(tests, set_up, remove_folder);
 }

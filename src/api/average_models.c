@@ -4,22 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_dump.h"
+#include "base/utf8.h"
 #include "train/average.h"
 
-/* {"program": "attend average", "models": ["a", "b"], "first": what the first one tells of itself} */
-static at_status set_info(at_bundle *bundle, const char *const *models, int count, at_error *err)
+static at_status check_names(const char *const *models, int count, at_error *err)
+{
+    for (int i = 0; i < count; i++)
+        if (at_utf8_valid(models[i], strlen(models[i])) < strlen(models[i]))
+            return at_fail(err, ATT_OPTION, "the name of model %d is not valid UTF-8; rename it", i + 1);
+    return ATT_OK;
+}
+
+/* Names that are valid; NULL without memory. */
+static json_t *names_of(const char *const *models, int count)
 {
     json_t *names = json_array();
-    for (int i = 0; i < count; i++) json_array_append_new(names, json_string(models[i]));
-    json_t *first = json_loads(bundle->info, 0, NULL);
-    json_t *info = json_pack("{s:s, s:o, s:o*}", "program", "attend average", "models", names, "first", first);
-    char *text = info ? json_dumps(info, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    const bool all = json_array_size(json_object_get(info, "models")) == (size_t)count;
-    json_decref(info);
-    if (text == NULL || !all) {
-        free(text);
-        return at_fail(err, ATT_OPTION, "a name of a model is not valid UTF-8; rename it");
+    for (int i = 0; i < count; i++) {
+        if (json_array_append_new(names, json_string(models[i])) == 0) continue;
+        json_decref(names);
+        return NULL;
     }
+    return names;
+}
+
+/* {"program": "attend average", "models": ["a", "b"], "first": what the first one tells of itself, read once already} */
+static at_status set_info(at_bundle *bundle, const char *const *models, int count, at_error *err)
+{
+    json_t *info = json_pack("{s:s, s:o, s:o}", "program", "attend average", "models", names_of(models, count), "first",
+                             json_loads(bundle->info, 0, NULL));
+    char *text = at_json_dump(info, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    json_decref(info);
+    if (text == NULL) return at_fail_memory(err, strlen(bundle->info));
     free(bundle->info);
     bundle->info = text;
     return ATT_OK;
@@ -45,6 +61,7 @@ at_status at_average(const char *const *models, int count, const char *path, at_
     for (int i = 0; i < count; i++)
         if (strcmp(models[i], path) == 0)
             return at_fail(err, ATT_OPTION, "%s is a model to average and the file to write; name another", path);
+    ATT_TRY(check_names(models, count, err));
     ATT_TRY(at_cpu_backend_new(&be, 1, NULL, err));
     at_status status = at_bundle_open(&bundle, models[0], be, false, err);
     if (status == ATT_OK) status = save_mean(&bundle, models, count, path, err);

@@ -117,6 +117,8 @@ static const char *shown(const char *path)
 
 static at_status check_arguments(const at_evaluate_args *args, at_error *err)
 {
+    if ((unsigned)args->tokenize > ATT_EVALUATE_NONE)
+        return at_fail(err, ATT_OPTION, "no such tokenisation: %d", (int)args->tokenize);
     size_t standard = 0;
     if (args->reference_count == 0) return at_fail(err, ATT_OPTION, "there is no reference to score against; give one");
     for (size_t i = 0; i < 1 + args->against_count + args->reference_count; i++) {
@@ -267,5 +269,5 @@ at_status at_evaluate(const at_evaluate_args *args, at_scores *scores, at_error 
 
 const char *at_evaluate_metric_name(at_evaluate_metric metric)
 {
-    return metrics[metric]->name;
+    return (unsigned)metric < ATT_EVALUATE_METRICS ? metrics[metric]->name : NULL;
 }

@@ -86,6 +86,10 @@ static at_status job_run(phrase_job *job, at_error *err)
 
 at_status at_make_phrases(const at_make_phrases_args *args, at_error *err)
 {
+    if ((unsigned)args->source > ATT_PHRASES_EN || (unsigned)args->target > ATT_PHRASES_EN ||
+        (unsigned)args->split > ATT_PHRASES_HELD_OUT)
+        return at_fail(err, ATT_OPTION, "no such language or part of the sentences: %d, %d, %d", (int)args->source,
+                       (int)args->target, (int)args->split);
     if (args->source == args->target || strcmp(args->source_path, args->target_path) == 0) {
         return at_fail(err, ATT_OPTION, "source and target language are the same; give two of zh, de and en");
     }

@@ -75,6 +75,14 @@ static at_status add_event(const plot *p, series *of_run, const json_t *event, a
     return ATT_OK;
 }
 
+/* NULL: it is no JSON, or (problem's text is empty) there is no memory. Within a string Jansson takes lack of memory for a
+ * fault of the text: a second try tells the two apart. */
+static json_t *parse(const char *text, size_t len, json_error_t *problem)
+{
+    json_t *event = json_loadb(text, len, 0, problem);
+    return event == NULL && problem->text[0] != '\0' ? json_loadb(text, len, 0, problem) : event;
+}
+
 /* A line that is no JSON may be the last one only: it is being written. */
 static at_status read_lines(const plot *p, series *of_run, at_lines *lines, const char *path, at_error *err)
 {
@@ -87,7 +95,9 @@ static at_status read_lines(const plot *p, series *of_run, at_lines *lines, cons
         if (torn)
             return at_fail(err, ATT_INPUT, "%s:%" PRId64 ": is no JSON object; name a run folder of attend train", path,
                            torn);
-        json_t *event = json_loadb(text, len, 0, NULL);
+        json_error_t problem;
+        json_t *event = parse(text, len, &problem);
+        if (event == NULL && problem.text[0] == '\0') return at_fail_memory(err, len);
         if (!json_is_object(event)) torn = number;
         const at_status status = torn ? ATT_OK : add_event(p, of_run, event, err);
         json_decref(event);

@@ -66,10 +66,10 @@ at_train_options *at_training_run_options(at_training *training)
 const struct at_option *at_training_options(at_training *training, int table, void **object, const char **title)
 {
     static const char *const titles[TASKS] = {"Model of task translation", "Model of task language-model"};
+    if (table < 0 || table > TASKS) return NULL;
     *title = "Training";
     *object = &training->options;
     if (table == 0) return at_train_option_table;
-    if (table > TASKS) return NULL;
     *title = titles[table - 1];
     *object = training->model[table - 1].config;
     return training->model[table - 1].arch->options;
