@@ -94,6 +94,12 @@ static void sets_values(void **state)
     assert_true(s.rate == 0.5);
     assert_int_equal(at_option_set(&table[NORM], &s, "no_norm", "", NULL), ATT_OK);
     assert_int_equal(s.norm, 2);
+    s.norm = 0;
+    assert_int_equal(at_option_set(&table[NORM], &s, "nn", "", NULL), ATT_OK); /* initials of a name of several words */
+    assert_int_equal(s.norm, 2);
+    assert_int_equal(at_option_set(&table[NORM], &s, "n", "", NULL), ATT_OPTION);
+    assert_int_equal(at_option_set(&table[NORM], &s, "nnn", "", NULL), ATT_OPTION);
+    assert_int_equal(at_option_set(&table[NORM], &s, "p", "", NULL), ATT_OPTION);
     assert_int_equal(at_option_set(&table[MODEL], &s, "m.safetensors", "", NULL), ATT_OK);
     assert_string_equal(s.model, "m.safetensors");
     assert_int_equal(at_option_set(&table[MODEL], &s, "", "", NULL), ATT_OK);

@@ -249,10 +249,21 @@ static at_status set_text(const at_option *row, char **field, const char *text, 
     return ATT_OK;
 }
 
+/* Whether text is the initials of a name of several words: lm for language-model. */
+static bool is_initials(const char *name, const char *text)
+{
+    if (strchr(name, '-') == NULL) return false;
+    for (const char *c = name; *c != '\0'; c++) {
+        if (c != name && c[-1] != '-') continue;
+        if (*text++ != *c) return false;
+    }
+    return *text == '\0';
+}
+
 static at_status set_choice(const at_option *row, int *field, const char *text, const char *where, at_error *err)
 {
     for (int i = 0; row->choices[i] != NULL; i++) {
-        if (!names_equal(row->choices[i], text)) continue;
+        if (!names_equal(row->choices[i], text) && !is_initials(row->choices[i], text)) continue;
         *field = i;
         return ATT_OK;
     }

@@ -59,10 +59,11 @@ static at_status run(at_cli *cli, void *state, at_error *err)
 const at_command at_cmd_import = {
     .name = "import",
     .summary = "read a model of another program",
-    .description = "Reads a folder with a Hugging Face MarianMT model (OPUS-MT) and writes attend's model file: "
-                   "weights, options and both tokenizers in one.",
+    .description = "Reads a folder with a Hugging Face MarianMT model (OPUS-MT) or GPT-2 and writes attend's model file: "
+                   "weights, options and tokenizers in one.",
     .examples = "attend import opus-mt-en-de -o en-de.safetensors\n"
-                "attend import ../shared/reference/marian --verify\n",
+                "attend import ../shared/reference/marian --verify\n"
+                "attend import ../shared/reference/gpt2 --verify\n",
     .positionals = positionals,
     .options = options,
     .state_size = sizeof(import_state),

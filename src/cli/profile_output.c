@@ -20,21 +20,21 @@ at_profile_rates at_profile_rates_of(const at_profile_row *row, const at_peak *p
 static void print_row(at_output *output, const at_profile_row *row, const at_profile *p)
 {
     const at_profile_rates r = at_profile_rates_of(row, &p->peak);
-    char shape[64] = "", gflop[16] = "", memory[32] = "";
+    char shape[64] = "", gflop[32] = "", memory[48] = "";
     if (row->m > 0)
         snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64 "x%" PRId64, row->m, row->k, row->n);
     else if (row->k > 0)
         snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64, row->k, row->n);
-    if (row->flop > 0) snprintf(gflop, sizeof gflop, "%.1f", r.gflop_s);
-    if (row->bytes > 0) snprintf(memory, sizeof memory, "%7.1f  %6.0f%%", r.gb_s, 100 * r.of_peak);
-    at_print(output, "%-20s  %-9s %-16s %8" PRId64 " %10.1f %6.1f%%  %8s %s\n", row->op, row->direction, shape,
+    if (row->flop > 0) snprintf(gflop, sizeof gflop, "%10.2f %8.1f", row->flop / 1e9, r.gflop_s);
+    if (row->bytes > 0) snprintf(memory, sizeof memory, "%10.1f %7.1f  %6.0f%%", row->bytes / 1e6, r.gb_s, 100 * r.of_peak);
+    at_print(output, "%-20s  %-9s %-16s %8" PRId64 " %10.1f %6.1f%%  %19s %s\n", row->op, row->direction, shape,
              row->calls, 1e3 * row->seconds, 100 * ratio(row->seconds, p->seconds), gflop, memory);
 }
 
 void at_print_profile(at_output *output, const at_profile *p)
 {
-    at_print(output, "%-20s  %-9s %-16s %8s %10s %7s  %8s %7s  %7s\n", "op", "direction", "shape", "calls", "ms",
-             "share", "GFLOP/s", "GB/s", "of peak");
+    at_print(output, "%-20s  %-9s %-16s %8s %10s %7s  %10s %8s %10s %7s  %7s\n", "op", "direction", "shape", "calls",
+             "ms", "share", "GFLOP", "GFLOP/s", "MB", "GB/s", "of peak");
     for (int64_t i = 0; i < p->count; i++) print_row(output, &p->rows[i], p);
     at_print(output, "all: %.1f ms; the peak of %d thread%s (%s): %.1f GFLOP/s in float32, %.1f GB/s\n",
              1e3 * p->seconds, p->peak.threads, p->peak.threads == 1 ? "" : "s", p->peak.isa, p->peak.flop_s / 1e9,
