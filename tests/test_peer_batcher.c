@@ -17,6 +17,18 @@ static void make_corpus(at_corpus *corpus, at_corpus_pair *pairs, int32_t *ids)
     *corpus = (at_corpus){.count = PAIRS, .pair = pairs, .ids = ids, .id_count = n};
 }
 
+/* Batches of at most batch_tokens tokens, the first epoch started. */
+static at_batcher *started(const at_corpus *corpus, int64_t batch_tokens, int64_t *batches)
+{
+    const at_batcher_options options = {
+        .batch_tokens = batch_tokens, .seed = 1, .source_eos = EOS, .target_start = BEGIN, .target_eos = EOS};
+    at_batcher *batcher;
+    at_error err;
+    must(at_peer_batcher_new(&batcher, corpus, &options, &err), &err);
+    must(at_batcher_start(batcher, 0, batches, &err), &err);
+    return batcher;
+}
+
 static int64_t tokens_of(const at_packed *packed, int64_t b)
 {
     return packed->offset[b + 1] - packed->offset[b];
@@ -31,15 +43,11 @@ static void batches_are_the_peers(void **state)
     at_corpus corpus;
     at_corpus_pair pairs[PAIRS];
     int32_t ids[64];
-    at_batcher *batcher;
     at_error err;
     int64_t batches;
     int seen[3] = {0};
     make_corpus(&corpus, pairs, ids);
-    const at_batcher_options options = {
-        .batch_tokens = 12, .seed = 1, .source_eos = EOS, .target_start = BEGIN, .target_eos = EOS};
-    must(at_peer_batcher_new(&batcher, &corpus, &options, &err), &err);
-    must(at_batcher_start(batcher, 0, &batches, &err), &err);
+    at_batcher *batcher = started(&corpus, 12, &batches);
     assert_int_equal(batches, 3);
     for (int64_t i = 0; i < batches; i++) {
         at_pair_batch batch;
@@ -75,14 +83,9 @@ static void nothing_is_left_out(void **state)
     at_corpus corpus;
     at_corpus_pair pairs[PAIRS];
     int32_t ids[64];
-    at_batcher *batcher;
-    at_error err;
     int64_t batches;
     make_corpus(&corpus, pairs, ids);
-    const at_batcher_options options = {
-        .batch_tokens = 1, .seed = 1, .source_eos = EOS, .target_start = BEGIN, .target_eos = EOS};
-    must(at_peer_batcher_new(&batcher, &corpus, &options, &err), &err);
-    must(at_batcher_start(batcher, 0, &batches, &err), &err);
+    at_batcher *batcher = started(&corpus, 1, &batches);
     assert_int_equal(batches, PAIRS);
     at_batcher_free(batcher);
 }

@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/buf.h"
 #include "data/shuffle.h"
 
 typedef struct sized_pair { /* of the corpus, in tokens as the peer counts them */
@@ -19,8 +18,7 @@ typedef struct peer_batcher {
     sized_pair *order; /* (count) */
     uint32_t *cut;     /* (batches + 1) starts in order; room for count + 1 */
     uint32_t *turn;    /* (batches) as they come */
-    int64_t *source_offset, *target_offset;
-    at_ids source, target_in, target_out; /* of the batch that was asked for last */
+    at_pair_rows rows; /* of the batch that was asked for last */
 } peer_batcher;
 
 static int compare_pairs(const void *a, const void *b)
@@ -63,32 +61,19 @@ static at_status start(at_batcher *base, int64_t epoch, int64_t *batches, at_err
     return ATT_OK;
 }
 
-static at_status add_pair(peer_batcher *b, uint32_t pair, at_error *err)
-{
-    const size_t source_len = b->corpus->pair[pair].source_len, target_len = b->corpus->pair[pair].target_len;
-    const int32_t *target = at_corpus_target(b->corpus, pair);
-    ATT_TRY(at_ids_add(&b->source, at_corpus_source(b->corpus, pair), source_len, err));
-    if (b->options.source_eos >= 0) ATT_TRY(at_ids_push(&b->source, b->options.source_eos, err));
-    ATT_TRY(at_ids_push(&b->target_in, b->options.target_start, err));
-    ATT_TRY(at_ids_add(&b->target_in, target, target_len, err));
-    ATT_TRY(at_ids_add(&b->target_out, target, target_len, err));
-    return at_ids_push(&b->target_out, b->options.target_eos, err);
-}
-
 static at_status get(at_batcher *base, int64_t index, at_pair_batch *batch, at_error *err)
 {
     peer_batcher *b = (peer_batcher *)base;
     assert(index >= 0 && index < b->batches);
     const uint32_t first = b->cut[b->turn[index]], count = b->cut[b->turn[index] + 1] - first;
-    b->source.len = b->target_in.len = b->target_out.len = 0;
+    at_pair_rows_clear(&b->rows);
     for (uint32_t i = 0; i < count; i++) {
-        ATT_TRY(add_pair(b, b->order[first + i].index, err));
-        b->source_offset[i + 1] = (int64_t)b->source.len;
-        b->target_offset[i + 1] = (int64_t)b->target_in.len;
+        const uint32_t pair = b->order[first + i].index;
+        const at_corpus_pair *len = &b->corpus->pair[pair];
+        ATT_TRY(at_pair_rows_add(&b->rows, &b->options, at_corpus_source(b->corpus, pair), len->source_len,
+                                 at_corpus_target(b->corpus, pair), len->target_len, err));
     }
-    *batch = (at_pair_batch){.source = {count, b->source_offset, b->source.data},
-                             .target_in = {count, b->target_offset, b->target_in.data},
-                             .target_out = {count, b->target_offset, b->target_out.data}};
+    *batch = at_pair_rows_batch(&b->rows);
     return ATT_OK;
 }
 
@@ -98,11 +83,7 @@ static void release(at_batcher *base)
     free(b->order);
     free(b->cut);
     free(b->turn);
-    free(b->source_offset);
-    free(b->target_offset);
-    at_ids_free(&b->source);
-    at_ids_free(&b->target_in);
-    at_ids_free(&b->target_out);
+    at_pair_rows_free(&b->rows);
     free(b);
 }
 
@@ -113,9 +94,9 @@ static at_status prepare(peer_batcher *b, at_error *err)
     b->order = calloc(room, sizeof *b->order);
     b->cut = calloc(room, sizeof *b->cut);
     b->turn = calloc(room, sizeof *b->turn);
-    b->source_offset = calloc(room, sizeof *b->source_offset);
-    b->target_offset = calloc(room, sizeof *b->target_offset);
-    if (!b->order || !b->cut || !b->turn || !b->source_offset || !b->target_offset)
+    b->rows.source_offset = calloc(room, sizeof *b->rows.source_offset);
+    b->rows.target_offset = calloc(room, sizeof *b->rows.target_offset);
+    if (!b->order || !b->cut || !b->turn || !b->rows.source_offset || !b->rows.target_offset)
         return at_fail_memory(err, room * sizeof *b->order);
     sort_pairs(b);
     for (uint32_t end = 0; end < b->count; b->cut[b->batches] = end) {

@@ -15,6 +15,43 @@
 #include "base/buf.h"
 #include "data/shuffle.h"
 
+void at_pair_rows_clear(at_pair_rows *rows)
+{
+    rows->count = 0;
+    rows->source.len = rows->target_in.len = rows->target_out.len = 0;
+}
+
+at_status at_pair_rows_add(at_pair_rows *rows, const at_batcher_options *options, const int32_t *source,
+                           size_t source_len, const int32_t *target, size_t target_len, at_error *err)
+{
+    ATT_TRY(at_ids_add(&rows->source, source, source_len, err));
+    if (options->source_eos >= 0) ATT_TRY(at_ids_push(&rows->source, options->source_eos, err));
+    ATT_TRY(at_ids_push(&rows->target_in, options->target_start, err));
+    ATT_TRY(at_ids_add(&rows->target_in, target, target_len, err));
+    ATT_TRY(at_ids_add(&rows->target_out, target, target_len, err));
+    ATT_TRY(at_ids_push(&rows->target_out, options->target_eos, err));
+    rows->count++;
+    rows->source_offset[rows->count] = (int64_t)rows->source.len;
+    rows->target_offset[rows->count] = (int64_t)rows->target_in.len;
+    return ATT_OK;
+}
+
+at_pair_batch at_pair_rows_batch(const at_pair_rows *rows)
+{
+    return (at_pair_batch){.source = {rows->count, rows->source_offset, rows->source.data},
+                           .target_in = {rows->count, rows->target_offset, rows->target_in.data},
+                           .target_out = {rows->count, rows->target_offset, rows->target_out.data}};
+}
+
+void at_pair_rows_free(at_pair_rows *rows)
+{
+    free(rows->source_offset);
+    free(rows->target_offset);
+    at_ids_free(&rows->source);
+    at_ids_free(&rows->target_in);
+    at_ids_free(&rows->target_out);
+}
+
 typedef struct lengths { /* of a pair in tokens, as they are in a batch: end tokens included */
     uint32_t source, target;
 } lengths;
@@ -36,8 +73,8 @@ typedef struct pair_batcher {
     /* What at_batcher_get hands out. */
     int64_t current; /* the batch that is there; -1: none */
     at_pair_batch handed;
-    int64_t *source_offset, *target_offset, *line; /* (largest batch + 1) */
-    at_ids source, target_in, target_out;
+    at_pair_rows rows;
+    int64_t *line;   /* (largest batch + 1) */
     at_ids drawn[2]; /* one pair's tokens, resampled */
 } pair_batcher;
 
@@ -99,10 +136,10 @@ static at_status prepare_epoch(pair_batcher *b, uint32_t batches, uint32_t large
     b->batches = 0; /* nothing to get until all of them are there */
     b->cut = renew(b->cut, batches, sizeof *b->cut);
     b->turn = renew(b->turn, batches, sizeof *b->turn);
-    b->source_offset = renew(b->source_offset, largest, sizeof *b->source_offset);
-    b->target_offset = renew(b->target_offset, largest, sizeof *b->target_offset);
+    b->rows.source_offset = renew(b->rows.source_offset, largest, sizeof *b->rows.source_offset);
+    b->rows.target_offset = renew(b->rows.target_offset, largest, sizeof *b->rows.target_offset);
     b->line = renew(b->line, largest, sizeof *b->line);
-    if (b->cut && b->turn && b->source_offset && b->target_offset && b->line) return ATT_OK;
+    if (b->cut && b->turn && b->rows.source_offset && b->rows.target_offset && b->line) return ATT_OK;
     return at_fail_memory(err, 2 * sizeof *b->cut * batches + 3 * sizeof *b->line * largest);
 }
 
@@ -154,12 +191,8 @@ static void release(at_batcher *base)
     free(batcher->tally);
     free(batcher->cut);
     free(batcher->turn);
-    free(batcher->source_offset);
-    free(batcher->target_offset);
     free(batcher->line);
-    at_ids_free(&batcher->source);
-    at_ids_free(&batcher->target_in);
-    at_ids_free(&batcher->target_out);
+    at_pair_rows_free(&batcher->rows);
     at_ids_free(&batcher->drawn[0]);
     at_ids_free(&batcher->drawn[1]);
     free(batcher);
@@ -198,27 +231,13 @@ static at_status side_tokens(pair_batcher *batcher, uint32_t pair, int side, con
     return ATT_OK;
 }
 
-/* Appends the pair's tokens with their begin and end tokens. */
 static at_status add_pair(pair_batcher *batcher, uint32_t pair, at_error *err)
 {
-    const at_batcher_options *options = &batcher->options;
-    const int32_t *source_ids, *target_ids;
+    const int32_t *source, *target;
     size_t source_len, target_len;
-    ATT_TRY(side_tokens(batcher, pair, 0, &source_ids, &source_len, err));
-    ATT_TRY(side_tokens(batcher, pair, 1, &target_ids, &target_len, err));
-    ATT_TRY(at_ids_add(&batcher->source, source_ids, source_len, err));
-    if (options->source_eos >= 0) ATT_TRY(at_ids_push(&batcher->source, options->source_eos, err));
-    ATT_TRY(at_ids_push(&batcher->target_in, options->target_start, err));
-    ATT_TRY(at_ids_add(&batcher->target_in, target_ids, target_len, err));
-    ATT_TRY(at_ids_add(&batcher->target_out, target_ids, target_len, err));
-    return at_ids_push(&batcher->target_out, options->target_eos, err);
-}
-
-static void clear(pair_batcher *batcher)
-{
-    batcher->source.len = 0;
-    batcher->target_in.len = 0;
-    batcher->target_out.len = 0;
+    ATT_TRY(side_tokens(batcher, pair, 0, &source, &source_len, err));
+    ATT_TRY(side_tokens(batcher, pair, 1, &target, &target_len, err));
+    return at_pair_rows_add(&batcher->rows, &batcher->options, source, source_len, target, target_len, err);
 }
 
 static at_status get(at_batcher *base, int64_t index, at_pair_batch *batch, at_error *err)
@@ -232,20 +251,14 @@ static at_status get(at_batcher *base, int64_t index, at_pair_batch *batch, at_e
         return ATT_OK;
     }
     batcher->current = -1;
-    clear(batcher);
+    at_pair_rows_clear(&batcher->rows);
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t pair = batcher->order[first + i];
         ATT_TRY(add_pair(batcher, pair, err));
         batcher->line[i] = batcher->corpus->pair[pair].line;
-        batcher->source_offset[i + 1] = (int64_t)batcher->source.len;
-        batcher->target_offset[i + 1] = (int64_t)batcher->target_in.len;
     }
-    batcher->handed = (at_pair_batch){
-        .source = {.count = count, .offset = batcher->source_offset, .ids = batcher->source.data},
-        .target_in = {.count = count, .offset = batcher->target_offset, .ids = batcher->target_in.data},
-        .target_out = {.count = count, .offset = batcher->target_offset, .ids = batcher->target_out.data},
-        .line = batcher->line,
-    };
+    batcher->handed = at_pair_rows_batch(&batcher->rows);
+    batcher->handed.line = batcher->line;
     batcher->current = index;
     *batch = batcher->handed;
     return ATT_OK;

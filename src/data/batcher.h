@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/fail.h"
 #include "data/corpus.h"
 #include "data/resample.h"
@@ -44,6 +45,21 @@ struct at_batcher {
     at_status (*get)(at_batcher *batcher, int64_t index, at_pair_batch *batch, at_error *err);
     void (*free)(at_batcher *batcher);
 };
+
+/* A batch of pairs that is being made, for batchers of pairs. Starts zeroed, but for the offsets. */
+typedef struct at_pair_rows {
+    int64_t count;
+    int64_t *source_offset, *target_offset; /* calloc'ed, room for the largest batch + 1; from the batcher */
+    at_ids source, target_in, target_out;
+} at_pair_rows;
+
+void at_pair_rows_clear(at_pair_rows *rows);
+/* Appends a pair's tokens with the begin and end tokens that the options name. */
+at_status at_pair_rows_add(at_pair_rows *rows, const at_batcher_options *options, const int32_t *source, size_t source_len,
+                           const int32_t *target, size_t target_len, at_error *err);
+/* What was added; belongs to rows. line is NULL. */
+at_pair_batch at_pair_rows_batch(const at_pair_rows *rows);
+void at_pair_rows_free(at_pair_rows *rows); /* the offsets too */
 
 /* The corpus is borrowed and must stay unchanged as long as the batcher lives. */
 at_status at_batcher_new(at_batcher **batcher, const at_corpus *corpus, const at_batcher_options *options,
