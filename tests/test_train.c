@@ -126,6 +126,51 @@ static void test_threads_give_the_same_bytes(void **state)
     }
 }
 
+typedef struct kept_losses { /* of a run's validations, in order */
+    double loss[8], nll[8];
+    int count;
+    bool finished;
+} kept_losses;
+
+static void keep_losses(void *user, const at_training_event *event)
+{
+    kept_losses *v = user;
+    v->finished = v->finished || event->kind == ATT_TRAINING_FINISHED;
+    if (event->kind != ATT_TRAINING_VALIDATED || event->averaged) return;
+    assert_true(v->count < 8);
+    v->loss[v->count] = event->loss;
+    v->nll[v->count++] = event->nll;
+}
+
+static kept_losses run_with_precision(const char *run, const char *threads, const char *precision)
+{
+    kept_losses v = {0};
+    const at_training_hooks hooks = {keep_losses, &v, NULL, false};
+    at_error error;
+    at_training *t = small_run(run, threads);
+    set(t, "precision", precision);
+    must(at_training_run(t, &hooks, &error), &error);
+    at_training_free(t);
+    return v;
+}
+
+/* On any processor: the emulation rounds as the processor's own products do. */
+static void test_bf16(void **state)
+{
+    (void)state;
+    const kept_losses full = run_with_precision("float32", "2", "float32");
+    const kept_losses half = run_with_precision("bf16", "1", "bf16-emulated");
+    run_with_precision("bf16-threads", "3", "bf16-emulated");
+    assert_same_run("bf16", "bf16-threads");
+    assert_int_equal(full.count, 4);
+    assert_int_equal(half.count, 4);
+    for (int i = 0; i < 4; i++) {
+        print_message("validation loss %.5f, in bfloat16 %.5f\n", full.loss[i], half.loss[i]);
+        assert_true(fabs(half.loss[i] - full.loss[i]) < 0.002);
+        assert_true(half.loss[i] != full.loss[i]); /* the option reaches the products */
+    }
+}
+
 typedef struct stopper {
     int cancel;
     int64_t at_step;
@@ -468,27 +513,12 @@ static void test_kill_nine(void **state)
     assert_same_run("undisturbed", "killed");
 }
 
-typedef struct last_losses {
-    double first, last;
-    bool finished;
-} last_losses;
-
-static void keep_losses(void *user, const at_training_event *event)
-{
-    last_losses *l = user;
-    if (event->kind == ATT_TRAINING_VALIDATED && !event->averaged) {
-        if (l->first == 0) l->first = event->nll;
-        l->last = event->nll;
-    }
-    l->finished = l->finished || event->kind == ATT_TRAINING_FINISHED;
-}
-
 static void test_learns(void **state)
 {
     (void)state;
     at_error error;
-    last_losses losses = {0};
-    const at_training_hooks hooks = {keep_losses, &losses, NULL, false};
+    kept_losses v = {0};
+    const at_training_hooks hooks = {keep_losses, &v, NULL, false};
     at_training *t = small_run("learns", "2");
     set(t, "steps", "400");
     set(t, "validate-every", "100");
@@ -496,9 +526,10 @@ static void test_learns(void **state)
     set(t, "width", "64");
     must(at_training_run(t, &hooks, &error), &error);
     at_training_free(t);
-    assert_true(losses.finished);
-    print_message("validation nll %.3f after a quarter, %.3f at the end\n", losses.first, losses.last);
-    assert_true(losses.last < 2.0 && losses.last < 0.7 * losses.first);
+    assert_true(v.finished);
+    assert_int_equal(v.count, 4);
+    print_message("validation nll %.3f after a quarter, %.3f at the end\n", v.nll[0], v.nll[3]);
+    assert_true(v.nll[3] < 2.0 && v.nll[3] < 0.7 * v.nll[0]);
 }
 
 static void test_other_recipe_is_refused(void **state)
@@ -676,6 +707,7 @@ int main(void)
 
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_threads_give_the_same_bytes),
+        cmocka_unit_test(test_bf16),
         cmocka_unit_test(test_stop_and_resume),
         cmocka_unit_test(test_checkpoint_without_parts),
         cmocka_unit_test(test_precision_may_change),
