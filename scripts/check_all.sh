@@ -18,9 +18,15 @@ step "thread sanitizer: pool, trainings, eight translators at once, examples"
 build tsan
 ctest --preset tsan -R 'pool|test_train$|contexts|^examples$' -j 2
 step "every instruction set"
-for isa in portable avx2; do
-    grep -qw avx2 /proc/cpuinfo || [ $isa = portable ] || continue
-    ATTEND_ISA=$isa ctest --preset release --label-exclude long -j 2
+# "instruction set  CHOSEN (this processor runs SET, SET, ...)"
+sets=$(build/release/attend version --verbose | sed -n 's/^instruction set  *//p')
+for isa in portable avx2 avx512; do
+    case $sets in
+    "$isa ("*) echo "$isa: the one that all tests below run on" ;;
+    *" $isa"[,\)]*) ATTEND_ISA=$isa ctest --preset release --label-exclude long -j 2 ;;
+    *" portable"[,\)]*) echo "$isa: skipped, this processor lacks it" ;;
+    *) fail "attend version --verbose lists no instruction sets" ;;
+    esac
 done
 step "all tests"
 ctest --preset release -j 2

@@ -137,7 +137,6 @@ static at_status open_text(at_bench_work *w, at_error *err)
     ATT_TRY(at_corpus_open(&w->corpus, &spec, err));
     const int32_t eos = at_tokenizer_eos(w->tokenizer);
     const at_batcher_options options = {.batch_tokens = o->batch_tokens,
-                                        .seed = 1,
                                         .source_eos = eos,
                                         .target_start = at_tokenizer_bos(w->tokenizer),
                                         .target_eos = eos};

@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "data/shuffle.h"
-
 typedef struct sized_pair { /* of the corpus, in tokens as the peer counts them */
     uint32_t target, source, index;
 } sized_pair;
@@ -52,11 +50,23 @@ static uint32_t batch_end(const peer_batcher *b, uint32_t first)
     return end;
 }
 
+/* By the peer's generator. */
+static void shuffle_batches(peer_batcher *b)
+{
+    uint32_t draw = 1;
+    for (uint32_t i = 0; i < b->batches; i++) b->turn[i] = i;
+    for (uint32_t i = b->batches; i > 1; i--) {
+        draw = (draw * 1103515245u + 12345u) & 0x7fffffffu;
+        const uint32_t j = (draw >> 8) % i, last = b->turn[i - 1];
+        b->turn[i - 1] = b->turn[j];
+        b->turn[j] = last;
+    }
+}
+
 static at_status start(at_batcher *base, int64_t epoch, int64_t *batches, at_error *err)
 {
-    (void)err;
-    peer_batcher *b = (peer_batcher *)base;
-    at_lay_out(b->turn, b->batches, true, at_rng_key(b->options.seed, (uint64_t)epoch));
+    (void)epoch, (void)err;
+    const peer_batcher *b = (peer_batcher *)base;
     *batches = b->batches;
     return ATT_OK;
 }
@@ -103,6 +113,7 @@ static at_status prepare(peer_batcher *b, at_error *err)
         end = batch_end(b, end);
         b->batches++;
     }
+    shuffle_batches(b);
     return ATT_OK;
 }
 

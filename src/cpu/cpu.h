@@ -52,7 +52,8 @@ static inline int64_t at_min(int64_t a, int64_t b)
 /* The table of isa, or of what ATTEND_ISA names where isa is NULL, else the best. An empty ATTEND_ISA counts as unset. */
 at_status at_cpu_kernels(at_kernels *k, const char *isa, at_error *err);
 
-/* How many rows a chunk gets so that every thread has about four, in multiples of `unit`. */
+/* How many rows a chunk gets so that every thread has about four, in multiples of `unit`. The rows of a product, whose unit is
+ * ATT_TILE_ROWS, are cut into more chunks where those would be large (cpu_backend.c). */
 int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit);
 
 /* Words that n elements along K take. */
@@ -82,8 +83,11 @@ typedef struct at_output {
     bool accumulate;
 } at_output;
 
+/* Room for a tile of C whose columns are no whole panels. */
+enum { ATT_EDGE_FLOATS = ATT_TILE_ROWS * 2 * ATT_PANEL };
+
 /* C (rows, width) = A B over so many words, tile by tile: `tile` is a product's tile or tile_t, A has strips of ATT_TILE_ROWS rows
- * as that wants them, B panels. edge: ATT_TILE_ROWS * 32 floats. */
+ * as that wants them, B panels. edge: ATT_EDGE_FLOATS. */
 void at_tile_rows(void (*tile)(const at_tile *), at_strips a, at_strips b, int64_t rows, int64_t width, int64_t words,
                   at_output c, float *edge);
 
@@ -94,10 +98,10 @@ static inline bool at_rows_collide(int64_t ld)
 }
 
 /* Packed B: [ceil(N/16)][words of K][16].
- * C (M,N) (+)= A (M,K) B; scratch: ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 32 floats. */
+ * C (M,N) (+)= A (M,K) B; scratch: ATT_GEMM_SCRATCH floats. */
 void at_gemm_nn(const at_product *product, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda,
                 const float *packed_b, float *c, int64_t ldc, bool accumulate, float *scratch);
-enum { ATT_GEMM_SCRATCH = ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_TILE_ROWS * 2 * ATT_PANEL };
+enum { ATT_GEMM_SCRATCH = ATT_TILE_ROWS * ATT_TILE_STRIDE + ATT_EDGE_FLOATS };
 /* Panels of B from row-major (K,N), or from its transpose (N,K): panels first .. last. */
 void at_pack_panels(const at_product *product, float *packed, const float *b, int64_t depth, int64_t n, int64_t ldb,
                     bool transposed, int64_t first, int64_t last);

@@ -22,6 +22,7 @@
 enum { QUERY_TILE = 4 * ATT_TILE_ROWS, KEY_TILE = ATT_TILE_DEPTH, LD = ATT_TILE_STRIDE };
 
 typedef struct attention_job {
+    void (*run)(const struct attention_job *job, int64_t unit, int thread); /* a unit's forward or backward */
     at_cpu *cpu;
     const at_attention_args *args;
     const float *q, *k, *v, *d_o, *o_in, *lse_in;
@@ -35,13 +36,20 @@ static int64_t units_of(const attention_job *job)
     return job->args->count * job->args->heads;
 }
 
+static void run_chunk(void *arg, int64_t chunk, int thread)
+{
+    const attention_job *job = arg;
+    for (int64_t i = chunk * job->group; i < at_min((chunk + 1) * job->group, units_of(job)); i++)
+        job->run(job, i, thread);
+}
+
 /* The heads of a sequence follow each other on one thread, because their columns are neighbours in memory, unless there are too
  * few sequences to share. */
-static void run_units(attention_job *job, at_chunk_fn fn)
+static void run_units(attention_job *job)
 {
     const int64_t units = units_of(job), share = units / (16 * job->cpu->threads);
     job->group = share < 1 ? 1 : at_min(share, job->args->heads);
-    at_pool_run(job->cpu->pool, at_ceil_div(units, job->group), fn, job);
+    at_pool_run(job->cpu->pool, at_ceil_div(units, job->group), run_chunk, job);
 }
 
 /* One head of one sequence, with pointers at its first row and column. */
@@ -178,12 +186,26 @@ static void write_weights(const unit *u, float *weights, const float *lse, const
         }
 }
 
+/* Scratch of a unit's forward: K^T, V, a tile of scores. */
+static int64_t forward_floats(int64_t keys, int64_t head_width)
+{
+    return at_round_up(keys, ATT_PANEL) * head_width + at_round_up(head_width, ATT_PANEL) * keys + QUERY_TILE * LD +
+           ATT_GEMM_SCRATCH;
+}
+
+/* Of its backward, which is what planning counts: K in V's place, and besides V^T, rows of Q and dO, a second tile. */
+int64_t at_cpu_attention_floats(int64_t keys, int64_t head_width)
+{
+    return forward_floats(keys, head_width) + at_round_up(keys, ATT_PANEL) * head_width +
+           2 * at_round_up(head_width, ATT_PANEL) * QUERY_TILE + QUERY_TILE * LD;
+}
+
 static void forward_unit(const attention_job *job, int64_t index, int thread)
 {
     const at_attention_args *a = job->args;
     unit u = unit_of(job, index);
     const int64_t keys = at_round_up(u.nk, ATT_PANEL) * u.width, values = at_round_up(u.width, ATT_PANEL) * u.nk;
-    float *kt = at_cpu_scratch(job->cpu, thread, keys + values + QUERY_TILE * LD + ATT_GEMM_SCRATCH);
+    float *kt = at_cpu_scratch(job->cpu, thread, forward_floats(u.nk, u.width));
     if (kt == NULL) return;
     float *s = kt + keys + values;
     u.gemm = s + QUERY_TILE * LD;
@@ -198,18 +220,12 @@ static void forward_unit(const attention_job *job, int64_t index, int thread)
         write_weights(&u, a->weights + a->weight_offset[index / a->heads] + u.head * u.nq * u.nk, lse, kt, s);
 }
 
-static void forward_chunk(void *arg, int64_t chunk, int thread)
-{
-    const attention_job *job = arg;
-    for (int64_t i = chunk * job->group; i < at_min((chunk + 1) * job->group, units_of(job)); i++)
-        forward_unit(job, i, thread);
-}
-
 static void attention_fwd(at_backend *be, float *o, float *lse, const float *q, const float *k, const float *v,
                           const at_attention_args *args)
 {
-    attention_job job = {.cpu = at_cpu_of(be), .args = args, .q = q, .k = k, .v = v, .o = o, .lse = lse};
-    run_units(&job, forward_chunk);
+    attention_job job = {
+        .run = forward_unit, .cpu = at_cpu_of(be), .args = args, .q = q, .k = k, .v = v, .o = o, .lse = lse};
+    run_units(&job);
 }
 
 /* Of the backward of one unit. */
@@ -220,13 +236,6 @@ typedef struct backward {
     float *p, *dp;           /* QUERY_TILE x LD each */
     at_output dk, dv;
 } backward;
-
-int64_t at_cpu_attention_floats(int64_t keys, int64_t head_width)
-{
-    const int64_t padded_keys = at_round_up(keys, ATT_PANEL), padded = at_round_up(head_width, ATT_PANEL);
-    return 2 * padded_keys * head_width + padded * keys + 2 * padded * QUERY_TILE + 2 * QUERY_TILE * LD +
-           ATT_GEMM_SCRATCH;
-}
 
 static backward lay_out(unit *u, float *scratch)
 {
@@ -302,18 +311,12 @@ static void backward_unit(const attention_job *job, int64_t index, int thread)
     }
 }
 
-static void backward_chunk(void *arg, int64_t chunk, int thread)
-{
-    const attention_job *job = arg;
-    for (int64_t i = chunk * job->group; i < at_min((chunk + 1) * job->group, units_of(job)); i++)
-        backward_unit(job, i, thread);
-}
-
 static void attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, float *dv, float beta_kv,
                           const float *d_o, const float *o, const float *lse, const float *q, const float *k,
                           const float *v, const at_attention_args *args)
 {
-    attention_job job = {.cpu = at_cpu_of(be),
+    attention_job job = {.run = backward_unit,
+                         .cpu = at_cpu_of(be),
                          .args = args,
                          .q = q,
                          .k = k,
@@ -326,7 +329,7 @@ static void attention_bwd(at_backend *be, float *dq, float beta_q, float *dk, fl
                          .dv = dv,
                          .accumulate_q = beta_q != 0,
                          .accumulate_kv = beta_kv != 0};
-    run_units(&job, backward_chunk);
+    run_units(&job);
 }
 
 void at_cpu_attention_init(at_backend *be)

@@ -67,11 +67,16 @@ size_t at_cpu_scratch_bytes(const at_scratch_sizes *s, int threads)
     return (size_t)(own * (threads > 0 ? threads : at_cpu_count()) + shared) * sizeof(float);
 }
 
+/* A chunk of a product's rows reads all panels of the weight, so it has many; but no more than so many tiles of them, that its output
+ * is still in the cache when bias and activation are applied to it: 252 rows of 512 are half a megabyte. */
+enum { CHUNK_TILES = 18 };
+
 int64_t at_cpu_grain(const at_cpu *cpu, int64_t rows, int64_t unit)
 {
-    const int64_t parts = cpu->threads == 1 ? 1 : 4 * cpu->threads, most = 18 * unit;
+    const int64_t parts = cpu->threads == 1 ? 1 : 4 * cpu->threads;
     const int64_t grain = rows > 0 ? at_round_up(at_ceil_div(rows, parts), unit) : unit;
-    return unit == ATT_TILE_ROWS ? at_min(grain, most) : grain;
+    const bool of_product = unit == ATT_TILE_ROWS;
+    return of_product ? at_min(grain, CHUNK_TILES * ATT_TILE_ROWS) : grain;
 }
 
 static void *cpu_alloc(at_backend *be, size_t bytes)

@@ -6,11 +6,13 @@
  *     3. dx     = logits W^T             threads share the rows
  *     4. dW    += (x, logits)            threads share the weight's columns
  *
- * The leading dimension of the block is an odd number of cache lines, so that walking down a column does not hit one
- * set of the cache only. */
+ * The block's rows lie an odd number of cache lines apart, so that walking down a column does not hit one set of the cache
+ * only (row_stride). */
 #include "cpu/cpu.h"
 
-enum { BLOCK_ROWS = 18 * ATT_TILE_ROWS, COLUMN_CHUNK = 512, ROW_CHUNK = ATT_TILE_ROWS };
+/* Every block reads all panels of the weight, so a block has many rows; but no more than stay in the last-level cache: 252 rows of
+ * 8000 logits are 8 MB. */
+enum { BLOCK_TILES = 18, BLOCK_ROWS = BLOCK_TILES * ATT_TILE_ROWS, COLUMN_CHUNK = 512, ROW_CHUNK = ATT_TILE_ROWS };
 
 typedef struct loss_job {
     at_cpu *cpu;
@@ -78,9 +80,15 @@ static void block_gradients(loss_job *job)
     if (job->db) at_pool_run(cpu->pool, at_ceil_div(v, COLUMN_CHUNK), db_chunk, job);
 }
 
+/* Of the logits block, in floats. */
+static int64_t row_stride(int64_t vocabulary)
+{
+    return at_round_up(vocabulary, 2 * ATT_PANEL) + ATT_PANEL;
+}
+
 int64_t at_cpu_loss_floats(int64_t rows, int64_t vocabulary)
 {
-    return (at_round_up(vocabulary, 2 * ATT_PANEL) + ATT_PANEL) * at_min(rows, BLOCK_ROWS);
+    return row_stride(vocabulary) * at_min(rows, BLOCK_ROWS);
 }
 
 static void linear_cross_entropy(at_backend *be, double *loss, double *nll, float *dx, float *dw, float *db,
@@ -88,26 +96,25 @@ static void linear_cross_entropy(at_backend *be, double *loss, double *nll, floa
                                  float smoothing, float grad_scale)
 {
     at_cpu *cpu = at_cpu_of(be);
-    const int64_t ld = at_round_up(w->n, 2 * ATT_PANEL) + ATT_PANEL;
     float *logits = at_cpu_shared(cpu, at_cpu_loss_floats(n, w->n));
     if (logits == NULL) return;
     for (int64_t i = 0; i == 0 || i < n; i += BLOCK_ROWS) { /* once for no rows: dW and db are zero */
-        loss_job job = {cpu,
-                        w,
-                        b,
-                        x + i * w->k,
-                        dx ? dx + i * w->k : NULL,
-                        dw,
-                        db,
-                        logits,
-                        loss + i,
-                        nll ? nll + i : NULL,
-                        targets + i,
-                        at_min(BLOCK_ROWS, n - i),
-                        ld,
-                        smoothing,
-                        grad_scale,
-                        i == 0};
+        loss_job job = {.cpu = cpu,
+                        .w = w,
+                        .bias = b,
+                        .x = x + i * w->k,
+                        .dx = dx ? dx + i * w->k : NULL,
+                        .dw = dw,
+                        .db = db,
+                        .logits = logits,
+                        .loss = loss + i,
+                        .nll = nll ? nll + i : NULL,
+                        .targets = targets + i,
+                        .rows = at_min(BLOCK_ROWS, n - i),
+                        .ld = row_stride(w->n),
+                        .smoothing = smoothing,
+                        .grad_scale = grad_scale,
+                        .first = i == 0};
         at_pool_run(cpu->pool, at_ceil_div(w->n, COLUMN_CHUNK), logits_chunk, &job);
         at_pool_run(cpu->pool, at_ceil_div(job.rows, ROW_CHUNK), row_chunk, &job);
         if (dx) block_gradients(&job);

@@ -11,7 +11,7 @@
 
 #include "cpu/cpu.h"
 
-/* The last `width` columns of C, no whole panels, go by way of `edge`, ATT_TILE_ROWS x 32 floats. */
+/* The last `width` columns of C, no whole panels, go by way of `edge`, ATT_EDGE_FLOATS. */
 static void edge_tile(void (*product)(const at_tile *), const at_tile *t, int64_t width, float *edge)
 {
     const int64_t ld = 2 * ATT_PANEL;
@@ -120,7 +120,7 @@ typedef struct tn_job {
 /* Of the largest rectangle. */
 int64_t at_cpu_gemm_floats(void)
 {
-    return at_ceil_div(TN_ROWS, ATT_TILE_ROWS) * STRIP + TN_COLUMNS * TN_DEPTH + ATT_TILE_ROWS * 2 * ATT_PANEL;
+    return at_ceil_div(TN_ROWS, ATT_TILE_ROWS) * STRIP + TN_COLUMNS * TN_DEPTH + ATT_EDGE_FLOATS;
 }
 
 static void tn_chunk(void *arg, int64_t chunk, int thread)
@@ -131,7 +131,7 @@ static void tn_chunk(void *arg, int64_t chunk, int thread)
     const int64_t rows = at_min(job->rows, job->m - i), columns = at_min(job->columns, job->n - j);
     const int64_t strip_floats = at_ceil_div(rows, ATT_TILE_ROWS) * STRIP,
                   panel_floats = at_round_up(columns, 2 * ATT_PANEL) * TN_DEPTH, block = TN_DEPTH * product->per_word;
-    float *strips = at_cpu_scratch(job->cpu, thread, strip_floats + panel_floats + ATT_TILE_ROWS * 2 * ATT_PANEL);
+    float *strips = at_cpu_scratch(job->cpu, thread, strip_floats + panel_floats + ATT_EDGE_FLOATS);
     if (strips == NULL) return;
     float *panels = strips + strip_floats, *edge = panels + panel_floats;
     const bool pack_a = product->per_word > 1, pack_b = pack_a || at_rows_collide(job->ldb) || columns % ATT_PANEL != 0;
@@ -157,20 +157,19 @@ static int64_t even_part(int64_t n, int64_t most, int64_t unit)
 void at_gemm_tn(at_cpu *cpu, int64_t m, int64_t n, int64_t depth, const float *a, int64_t lda, const float *b,
                 int64_t ldb, float *c, int64_t ldc, bool accumulate)
 {
-    tn_job job = {cpu,
-                  m,
-                  n,
-                  depth,
-                  lda,
-                  ldb,
-                  ldc,
-                  0,
-                  even_part(m, TN_ROWS, ATT_TILE_ROWS),
-                  even_part(n, TN_COLUMNS, 2 * ATT_PANEL),
-                  a,
-                  b,
-                  c,
-                  accumulate};
+    tn_job job = {.cpu = cpu,
+                  .m = m,
+                  .n = n,
+                  .depth = depth,
+                  .lda = lda,
+                  .ldb = ldb,
+                  .ldc = ldc,
+                  .rows = even_part(m, TN_ROWS, ATT_TILE_ROWS),
+                  .columns = even_part(n, TN_COLUMNS, 2 * ATT_PANEL),
+                  .a = a,
+                  .b = b,
+                  .c = c,
+                  .accumulate = accumulate};
     while (at_ceil_div(m, job.rows) * at_ceil_div(n, job.columns) < cpu->threads) {
         if (job.columns > 2 * ATT_PANEL && 2 * job.columns >= job.rows)
             job.columns = at_round_up(job.columns / 2, 2 * ATT_PANEL);

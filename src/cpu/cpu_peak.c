@@ -104,10 +104,10 @@ at_status at_cpu_peak(at_peak *peak, const int *threads, int count, const char *
     ATT_TRY(at_cpu_kernels(&job.k, isa, err));
     at_pool **pool = calloc((size_t)count, sizeof(at_pool *));
     slices *rates = calloc(2 * (size_t)count, sizeof *rates);
-    float *arrays = aligned_alloc(64, 2 * FLOATS * sizeof(float));
+    const size_t bytes = 2 * FLOATS * sizeof(float);
+    float *arrays = aligned_alloc(64, bytes);
     for (int a = 0; a < 2 && arrays; a++) job.array[a] = arrays + a * FLOATS;
-    at_status status = pool && rates && arrays ? open_pools(pool, threads, count, err)
-                                               : at_fail_memory(err, 3 * FLOATS * sizeof(float));
+    at_status status = pool && rates && arrays ? open_pools(pool, threads, count, err) : at_fail_memory(err, bytes);
     if (status == ATT_OK) measure(peak, pool, count, &job, rates, rates + count);
     for (int i = 0; i < count && pool; i++) at_pool_free(pool[i]);
     free(pool);

@@ -141,9 +141,9 @@ static at_tensor *states_of(at_ctx *ctx, const at_model *model, const at_packed 
     for (int64_t i = 0; i < c->layers; i++) {
         const bool wanted = map != NULL && map->decoder_self != NULL;
         const at_weights_request request = {wanted ? map->decoder_self[i] : NULL, wanted ? map->decoder_offset : NULL};
-        at_checkpoint_begin(ctx);
+        at_segment_begin(ctx);
         x = run_layer(ctx, c, &g->layer[i], x, attend(ctx, &g->layer[i], x, tokens, NULL, NULL, &request));
-        x = at_checkpoint_end(ctx, x);
+        x = at_segment_end(ctx, x);
     }
     return at_norm_layer_run(ctx, &g->norm, x);
 }

@@ -258,13 +258,13 @@ static at_tensor *encode(at_ctx *ctx, const at_model *model, const at_packed *so
     for (int64_t i = 0; i < c->encoder_layers; i++) {
         const encoder_layer *layer = &t->encoder[i];
         x = enter(ctx, &p, x, i);
-        at_checkpoint_begin(ctx);
+        at_segment_begin(ctx);
         const at_weights_request self = request_of(map ? map->encoder_self : NULL, map ? map->encoder_offset : NULL, i);
         at_tensor *h =
             at_self_attention_run(ctx, &layer->attention, before(ctx, c, &layer->attention_norm, x), source, &self);
         x = after(ctx, c, &layer->attention_norm, x, h);
         h = at_ffn_layer_run(ctx, &layer->ffn, before(ctx, c, &layer->ffn_norm, x));
-        x = at_checkpoint_end(ctx, after(ctx, c, &layer->ffn_norm, x, h));
+        x = at_segment_end(ctx, after(ctx, c, &layer->ffn_norm, x, h));
     }
     return c->norm == ATT_NORM_PRE ? at_norm_layer_run(ctx, &t->encoder_norm, x) : x;
 }
@@ -281,7 +281,7 @@ static at_tensor *decode_states(at_ctx *ctx, const at_model *model, at_tensor *s
     for (int64_t i = 0; i < c->decoder_layers; i++) {
         const decoder_layer *layer = &t->decoder[i];
         x = enter(ctx, &p, x, i);
-        at_checkpoint_begin(ctx);
+        at_segment_begin(ctx);
         const at_weights_request self = request_of(map ? map->decoder_self : NULL, map ? map->decoder_offset : NULL, i);
         const at_weights_request cross = request_of(map ? map->cross : NULL, map ? map->cross_offset : NULL, i);
         at_tensor *h =
@@ -292,7 +292,7 @@ static at_tensor *decode_states(at_ctx *ctx, const at_model *model, at_tensor *s
                                    source->count, &cross);
         x = after(ctx, c, &layer->cross_norm, x, h);
         h = at_ffn_layer_run(ctx, &layer->ffn, before(ctx, c, &layer->ffn_norm, x));
-        x = at_checkpoint_end(ctx, after(ctx, c, &layer->ffn_norm, x, h));
+        x = at_segment_end(ctx, after(ctx, c, &layer->ffn_norm, x, h));
     }
     return c->norm == ATT_NORM_PRE ? at_norm_layer_run(ctx, &t->decoder_norm, x) : x;
 }

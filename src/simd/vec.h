@@ -2,7 +2,9 @@
  * of SSE; the arithmetic of each lane is the same, so the bits are too (contraction is off in these files). Intrinsics stand only
  * where one instruction does what the vector type takes several for (max, min, parts of rows), with the same bits.
  *
- * exp, log, tanh are own polynomials for the same reason: a libm differs between systems. */
+ * exp and erf are own polynomials for the same reason, and sigmoid and tanh are made of exp: a libm differs between systems. Only the
+ * logarithm, one per row, is libm's (softmax_kernels.c): the same for all tables on one machine, but what is computed from it (losses,
+ * log-probabilities, attention's backward) may differ in its last bits between systems. */
 #ifndef ATT_SIMD_VEC_H
 #define ATT_SIMD_VEC_H
 

@@ -298,7 +298,7 @@ static void segment_fwd(at_ctx *ctx, const at_record *record)
 
 static const at_op op_segment = {"segment", segment_fwd, segment_bwd};
 
-void at_checkpoint_begin(at_ctx *ctx)
+void at_segment_begin(at_ctx *ctx)
 {
     if (ctx->recording && !ctx->recompute) return;
     assert(ctx->segment == 0);
@@ -308,7 +308,7 @@ void at_checkpoint_begin(at_ctx *ctx)
     area_begin(ctx, &ctx->inner);
 }
 
-at_tensor *at_checkpoint_end(at_ctx *ctx, at_tensor *x)
+at_tensor *at_segment_end(at_ctx *ctx, at_tensor *x)
 {
     if (ctx->segment == 0) return x;
     const segment_args args = {ctx->segment, ctx->before};

@@ -12,8 +12,8 @@
  * First write assigns: a backward asks at_grad() for a buffer and a beta, 0 for the first contribution and 1 after, and writes
  * the whole gradient (beta * old + new). Nothing is cleared beforehand.
  *
- * Recomputation of activations (Chen et al. 2016, section 4): what is computed between at_checkpoint_begin() and
- * at_checkpoint_end(), a segment, lies in the area `inner`, which the next segment takes over. Only the segment's output is
+ * Recomputation of activations (Chen et al. 2016, section 4): what is computed between at_segment_begin() and
+ * at_segment_end(), a segment, lies in the area `inner`, which the next segment takes over. Only the segment's output is
  * copied to `outer`. The records stay, and when at_backward() comes to them it runs their forwards again, those whose
  * results a backward reads, from arguments and keys of random numbers as they were: the same bits.
  *
@@ -149,8 +149,8 @@ at_tensor *at_apply(at_ctx *ctx, const at_record *record, const void *args, size
  * while recording without ctx->recompute; without recording, the memory of one layer serves all. x: the layer's output,
  * which the returned tensor stands for from here on; of what lies between, nothing else may be used outside. Segments don't
  * nest. */
-void at_checkpoint_begin(at_ctx *ctx);
-at_tensor *at_checkpoint_end(at_ctx *ctx, at_tensor *x);
+void at_segment_begin(at_ctx *ctx);
+at_tensor *at_segment_end(at_ctx *ctx, at_tensor *x);
 
 /* A tensor of x's shape in x's memory, for an op that writes over x: its record names x in `over`. */
 at_tensor *at_tensor_over(at_ctx *ctx, const at_tensor *x);
