@@ -6,9 +6,10 @@
 Runs `attend bench train` and the scripts of bench/peers alternately. Machines are shared and drift: the ratio of each turn is taken
 within minutes, and the median of the ratios is what counts. Both warm up for three steps before they time any.
 
-Translators (128, 256, 512: the width): the same batches of the same text on both sides, in another order; Adam; tokens are target
+Translators (128, 256, 512: the width): the same batches of the same text on both sides, in each turn other ones; Adam; tokens are target
 tokens over all timed steps. Language models (gpt2-BATCHxLENGTH, 124M): random tokens on both sides, the median step; attend runs
-Adam, the peer AdamW with its default decay of weights, which is one multiplication a weight more. 512-recompute is attend alone.
+Adam, the peer AdamW with its default decay of weights, which is one multiplication a weight more. 512-recompute is attend alone,
+and so are threads and length, which run threads.py for the shapes of the three translators, and length.sh.
 --onednn takes an attend that was built with -DATTEND_BENCH_ONEDNN=ON, and sets a step beside its matrix products by dnnl_sgemm.
 """
 import argparse, json, os, subprocess, sys, tempfile
@@ -25,7 +26,7 @@ p.add_argument("--attend", default=os.path.join(here, "../build/release/attend")
 p.add_argument("--source", default=os.path.join(data, "train.en"), help="source text of the translators; default: Multi30k's")
 p.add_argument("--target", default=os.path.join(data, "train.de"))
 p.add_argument("--spm", help="joint SentencePiece model of 8000 pieces; made from the text when not given")
-p.add_argument("--cases", default=",".join(turns), help="default: %(default)s")
+p.add_argument("--cases", default=",".join([*turns, "threads", "length"]), help="default: %(default)s")
 p.add_argument("--pairs", type=int, help="turns of a case; default: 3 to 7, by its length")
 p.add_argument("--steps", type=int, help="timed steps of a run; default: 3 to 12, by the case")
 p.add_argument("--precision", choices=["bf16", "bf16-emulated"], help="add attend in bfloat16 to each turn")
@@ -33,8 +34,8 @@ p.add_argument("--onednn", metavar="BIN", help="add `bench products` of this att
 p.add_argument("--threads", type=int, default=2)
 a = p.parse_args()
 cases = a.cases.split(",")
-if not set(cases) <= set(turns):
-    p.error(f"--cases {a.cases}: they are {', '.join(turns)}")
+if not set(cases) <= set(p.get_default("cases").split(",")):
+    p.error(f"--cases {a.cases}: they are {p.get_default('cases')}")
 
 
 def make_spm():
@@ -73,10 +74,11 @@ def run(command, **environment):
 def measure(case, variants):
     """Runs the commands in turn: for each of them a list of (tokens a second, MB)."""
     lists = [[] for _ in variants]
-    for _ in range(a.pairs or turns[case][0]):
+    batch, length = language_models.get(case, (0, 0))
+    for turn in range(a.pairs or turns[case][0]):
+        other = [] if batch else ["--skip", str(turn * (a.steps or turns[case][1]))]
         for command, results in zip(variants, lists):
-            answer = run(command)
-            batch, length = language_models.get(case, (0, 0))
+            answer = run(command + other)
             rate = batch * length / answer["ms_per_step"] * 1e3 if batch else answer["target_tokens_per_s"]
             results.append((rate, answer["peak_mb"]))
     return lists
@@ -140,6 +142,18 @@ def against_products():
                 f"{r['peer_ratio']:.2f}")
 
 
+def threads():
+    print(f"\n{a.threads} threads over one, attend alone\n", flush=True)
+    for preset, few in (("tiny", []), ("small", []), ("base", ["--rounds", "3", "--steps", "2"])):
+        subprocess.run([sys.executable, here + "/threads.py", "--attend", a.attend, "--preset", preset, "--threads",
+                        str(a.threads)] + few, check=True)
+
+
+def length():
+    print("\nTime and memory over the length of sequences, attend alone\n", flush=True)
+    subprocess.run(["sh", here + "/length.sh", a.attend], check=True)
+
+
 if not a.spm and any(c.split("-")[0] in translators for c in cases):
     a.spm = make_spm()
 halves, memory = against_peer()
@@ -152,3 +166,7 @@ if "512-recompute" in cases:
     recompute(memory)
 if a.onednn:
     against_products()
+if "threads" in cases:
+    threads()
+if "length" in cases:
+    length()

@@ -18,6 +18,7 @@ const at_option at_bench_text_table[] = {
     {"source", ATT_OPT_PATH, FIELD(source), NULL, 0, 0, NULL, "source text, one sentence a line", 's'},
     {"target", ATT_OPT_PATH, FIELD(target), NULL, 0, 0, NULL, "target text, parallel to it", 't'},
     {"sentencepiece", ATT_OPT_PATH, FIELD(sentencepiece), NULL, 0, 0, NULL, "joint SentencePiece model", 0},
+    {"skip", ATT_OPT_INT, FIELD(skip), "0", 0, 1e9, NULL, "batches of the text to leave out at first", 0},
     {0},
 };
 
@@ -202,7 +203,7 @@ static void random_batch(const at_bench_work *w, int64_t i, at_pair_batch *batch
 
 static at_status get_batch(at_bench_work *w, int64_t step, at_pair_batch *batch, at_error *err)
 {
-    if (w->batcher) return at_batcher_get(w->batcher, step % w->batches, batch, err);
+    if (w->batcher) return at_batcher_get(w->batcher, (w->options->skip + step) % w->batches, batch, err);
     random_batch(w, step % w->batches, batch);
     return ATT_OK;
 }

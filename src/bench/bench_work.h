@@ -11,6 +11,7 @@
 
 typedef struct at_bench_options {
     char *source, *target, *sentencepiece; /* all NULL: random tokens */
+    int64_t skip;                          /* batches of the text left out at first */
     int task;                              /* at_task */
     int preset;                            /* see at_bench_shape */
     int64_t width, ffn, heads, layers;     /* 0: the preset's */

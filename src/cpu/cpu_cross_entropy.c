@@ -10,9 +10,9 @@
  * only (row_stride). */
 #include "cpu/cpu.h"
 
-/* Every block reads all panels of the weight, so a block has many rows; but no more than stay in the last-level cache: 252 rows of
- * 8000 logits are 8 MB. */
-enum { BLOCK_TILES = 18, BLOCK_ROWS = BLOCK_TILES * ATT_TILE_ROWS, COLUMN_CHUNK = 512, ROW_CHUNK = ATT_TILE_ROWS };
+/* Every block reads all panels of the weight, so a block has many rows; but no more than stay in the last-level cache: 266 rows of
+ * 8000 logits are 8.5 MB. Not a tile less, so that 256 and 1024 rows don't leave a few for a block of their own. */
+enum { BLOCK_TILES = 19, BLOCK_ROWS = BLOCK_TILES * ATT_TILE_ROWS, COLUMN_CHUNK = 512, ROW_CHUNK = ATT_TILE_ROWS };
 
 typedef struct loss_job {
     at_cpu *cpu;
