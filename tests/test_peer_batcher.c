@@ -73,8 +73,8 @@ static void batches_are_the_peers(void **state)
     at_batcher_free(batcher);
 }
 
-/* A pair that is larger than a batch makes one of its own. The peer's script shuffles six things to the places 5 1 3 0 4 2 of their order, and
- * does so in every epoch. */
+/* A pair that is larger than a batch makes one of its own. The peer's script shuffles six batches to 5 1 3 0 4 2, and does so in
+ * every epoch. */
 static void nothing_is_left_out(void **state)
 {
     (void)state;

@@ -40,7 +40,8 @@ typedef struct at_bench_work {
 
 /* Makes the model on be (which stays the caller's) and the batches. options, after at_bench_shape, are kept. Dropout in all four
  * places; translation: pre-norm, one tied table, sinusoids; language model: gpt, sequences of `length` tokens, as many as
- * batch_tokens holds. ATT_OPTION: text or sizes that the task needs aren't given, or the preset is another task's. at_bench_work_close also after a failure. */
+ * batch_tokens holds. ATT_OPTION: text or sizes that the task needs aren't given, or the preset is another task's.
+ * at_bench_work_close also after a failure. */
 at_status at_bench_work_open(at_bench_work *work, const at_bench_options *options, at_backend *be, at_error *err);
 void at_bench_work_close(at_bench_work *work);
 /* One update, on batch number `step` in turn: label smoothing, Adam at rate 1e-4. */
