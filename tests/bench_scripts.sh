@@ -13,23 +13,10 @@ command -v python3 >/dev/null || {
 }
 root=$(cd "$(dirname "$0")/.." && pwd)
 . "$root/tests/attend_commands.sh"
-attend=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-work=$(mktemp -d "${TMPDIR:-/tmp}/attend-bench.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir "$work/bin"
-ln -s "$attend" "$work/bin/attend"
-PATH=$work/bin:$PATH
+work_with "$1"
 TMPDIR=$work
-ATTEND_DATA=$work/none
 COMMANDS=$work/commands
-export PATH TMPDIR ATTEND_DATA COMMANDS PYTHONDONTWRITEBYTECODE=1
-failures=0 count=0
-
-fail() {
-    printf 'FAILED: %s\n%s\n' "$1" "$2"
-    failures=$((failures + 1))
-}
+export TMPDIR COMMANDS PYTHONDONTWRITEBYTECODE=1
 
 # Whatever a script reads of an answer. Each rate is lower than the one before, so that no difference of times is 0.
 make_stubs() {

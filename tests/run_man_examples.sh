@@ -8,26 +8,14 @@ set -u
 
 tests=$(cd "$(dirname "$0")" && pwd)
 . "$tests/attend_commands.sh"
-attend=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
-work=$(mktemp -d "${TMPDIR:-/tmp}/attend-man.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-mkdir "$work/bin" "$work/folder"
-ln -s "$attend" "$work/bin/attend"
+work_with "$1"
+mkdir "$work/folder"
 cp -R "$tests/../examples" "$work/folder" # the recipes that the examples name
-PATH=$work/bin:$PATH
-ATTEND_DATA=$work/none
-export PATH ATTEND_DATA
 unset ATTEND_ISA
 cd "$work/folder" || exit 1
 
 list_examples() {
     attend help --reference | awk '/^Examples:$/ { inside = 1; next } /^```|^$/ { inside = 0 } inside { sub(/^ +/, ""); print }'
-}
-
-fail() {
-    printf 'FAILED: %s\n%s\n' "$1" "$2"
-    failures=$((failures + 1))
 }
 
 check_command() {
@@ -38,7 +26,6 @@ check_command() {
     [ $? -lt 2 ] || fail "$1" "$answer"
 }
 
-count=0 failures=0
 list_examples >"$work/examples"
 while IFS= read -r line; do
     sh -n -c "$line" || fail "$line" "the shell doesn't understand the line"
